@@ -1,0 +1,164 @@
+"""Where everything lies, below one root folder. Nobody else spells a path."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.competition import Competition
+from pipeline.errors import UserError
+
+_RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def check_run_name(name: str) -> str:
+    """Return `name` if it can be a folder's and a file's name everywhere.
+
+    Raises:
+        UserError: It is empty, too long, starts with a dot or a dash, or has other characters
+            than letters, digits, dot, dash and underscore.
+    """
+    if not _RUN_NAME.fullmatch(name):
+        raise UserError(
+            f"RUN={name!r} cannot name a run: use 1 to 100 letters, digits, '.', '_' or '-', "
+            "starting with a letter or a digit."
+        )
+    return name
+
+
+@dataclass(frozen=True)
+class InputPaths:
+    """The files of `input/<competition>/`."""
+
+    folder: Path
+    competition: Competition
+
+    @property
+    def train(self) -> Path:
+        """`train.csv`, as the competition serves it."""
+        return self.folder / self.competition.train_csv
+
+    @property
+    def test(self) -> Path:
+        """`test.csv`, as the competition serves it."""
+        return self.folder / self.competition.test_csv
+
+    @property
+    def sample_submission(self) -> Path:
+        """`sample_submission.csv`, as the competition serves it."""
+        return self.folder / self.competition.sample_csv
+
+    @property
+    def solution(self) -> Path:
+        """`solution.csv` of the practice competition; only its grader reads it."""
+        return self.folder / "solution.csv"
+
+    @property
+    def manifest(self) -> Path:
+        """Source, sizes, hashes and counts of the CSV files."""
+        return self.folder / "manifest.json"
+
+    @property
+    def digits(self) -> Path:
+        """The CSV files' content as uint8 arrays."""
+        return self.folder / "digits.npz"
+
+    @property
+    def folds(self) -> Path:
+        """`row,label,fold`."""
+        return self.folder / "folds.csv"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that writes here."""
+        return self.folder / ".lock"
+
+
+@dataclass(frozen=True)
+class FoldPaths:
+    """The files of `runs/<run>/fold<k>/`."""
+
+    folder: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """Everything that training needs to go on after the last finished epoch."""
+        return self.folder / "last.pt"
+
+    @property
+    def history(self) -> Path:
+        """One row of numbers per epoch."""
+        return self.folder / "history.csv"
+
+    @property
+    def weights(self) -> Path:
+        """The final weights, with what is needed to rebuild the network around them."""
+        return self.folder / "model.safetensors"
+
+    @property
+    def oof(self) -> Path:
+        """Probabilities of the validation rows, by id. Written last: the fold is finished."""
+        return self.folder / "oof.npz"
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The files of `runs/<run>/`."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        """Settings, recipe, data hashes and versions: enough to train the run again."""
+        return self.folder / "config.toml"
+
+    @property
+    def test_probs(self) -> Path:
+        """Averaged class probabilities of the test images, by id."""
+        return self.folder / "test.npz"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that writes here."""
+        return self.folder / ".lock"
+
+    def fold(self, fold: int) -> FoldPaths:
+        """The files of one fold."""
+        return FoldPaths(self.folder / f"fold{fold}")
+
+    def finished_folds(self) -> list[int]:
+        """The folds whose training is finished, in order."""
+        folds = (
+            path.parent.name.removeprefix("fold") for path in self.folder.glob("fold*/oof.npz")
+        )
+        return sorted(int(fold) for fold in folds if fold.isdigit())
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder in which the pipeline works; normally the current one."""
+
+    root: Path
+
+    def input(self, competition: Competition) -> InputPaths:
+        """The files of one competition."""
+        return InputPaths(self.root / "input" / competition.slug, competition)
+
+    def run(self, name: str) -> RunPaths:
+        """The files of one run.
+
+        Raises:
+            UserError: The name cannot name a run.
+        """
+        return RunPaths(self.root / "runs" / check_run_name(name))
+
+    def recipe_cache(self, key: str) -> Path:
+        """The serialised form of one augmentation recipe, by a hash of its source."""
+        return self.root / "runs" / ".recipes" / f"{key}.json"
+
+    def submission(self, run: str) -> Path:
+        """The CSV file to upload."""
+        return self.root / "submissions" / f"{check_run_name(run)}.csv"
+
+    def receipt(self, run: str) -> Path:
+        """What became of the upload."""
+        return self.submission(run).with_suffix(".json")

@@ -1,0 +1,139 @@
+"""The small records that travel with the data: manifest, run configuration, receipt."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline.artifacts.files import write_text
+from pipeline.errors import UserError
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FileFacts(_Record):
+    """One CSV file as it was when it was validated.
+
+    Attributes:
+        num_bytes: Size in bytes.
+        mtime_ns: Time of last change, in nanoseconds; with the size it tells an edit cheaply.
+        sha256: Hexadecimal hash of the bytes.
+        num_rows: Rows below the header.
+    """
+
+    num_bytes: int
+    mtime_ns: int
+    sha256: str
+    num_rows: int
+
+
+class Manifest(_Record):
+    """`input/<competition>/manifest.json`.
+
+    Attributes:
+        competition: The competition's slug.
+        source: Where the files came from, in words.
+        files: Facts of each CSV file, by file name.
+        class_counts: How many training images each class has, by class name.
+        digits_sha256: Hash of the arrays (train images, labels, test images) in the cache: two
+            downloads of the same digits agree, whatever their newlines.
+    """
+
+    competition: str
+    source: str
+    files: dict[str, FileFacts]
+    class_counts: dict[str, int]
+    digits_sha256: str
+
+
+class RunConfig(_Record):
+    """`runs/<run>/config.toml`: enough to train the run again.
+
+    Attributes:
+        run: The run's name.
+        preset: The preset it started from.
+        settings: Every setting, resolved.
+        recipe: The augmentation recipe in albumentations' own serialised form, as JSON text.
+        digits_sha256: `Manifest.digits_sha256` of the data.
+        code_version: Version of this package.
+        libraries: Versions of the libraries that decide the numbers.
+    """
+
+    run: str
+    preset: str
+    code_version: str
+    digits_sha256: str
+    libraries: dict[str, str]
+    settings: dict[str, Any]
+    recipe: str
+
+
+class Receipt(_Record):
+    """`submissions/<run>.json`: what was uploaded and what became of it.
+
+    Attributes:
+        run: The run's name.
+        competition: The competition's slug.
+        csv_sha256: Hash of the uploaded file.
+        message: The message sent with it.
+        mark: The unique part of the message by which it is found again; empty for the practice
+            competition.
+        submitted_at: UTC time of the upload, ISO 8601.
+        folds: The folds whose networks were averaged.
+        valid_correct, valid_total: Validation images counted, over those folds.
+        reference: Kaggle's number for the submission, if it gave one.
+        status: "submitting" (written before the upload), "pending", "complete" or "error".
+        score: The public score, once there is one.
+        error: Kaggle's words for a failed scoring.
+    """
+
+    run: str
+    competition: str
+    csv_sha256: str
+    message: str
+    mark: str
+    submitted_at: str
+    folds: list[int]
+    valid_correct: int
+    valid_total: int
+    reference: str | None = None
+    status: str = "submitting"
+    score: float | None = None
+    error: str | None = None
+
+
+_AnyRecord = TypeVar("_AnyRecord", bound=_Record)
+
+
+def write_record(path: Path, record: _Record) -> None:
+    """Write a record as JSON, or as TOML if the file's name says so."""
+    if path.suffix == ".toml":
+        text = tomli_w.dumps(record.model_dump(exclude_none=True), multiline_strings=True)
+    else:
+        text = record.model_dump_json(indent=2) + "\n"
+    write_text(path, text)
+
+
+def read_record(path: Path, kind: type[_AnyRecord]) -> _AnyRecord:
+    """Read a record of that kind.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        UserError: The file is damaged or from another version.
+    """
+    text = path.read_bytes()
+    try:
+        if path.suffix == ".toml":
+            return kind.model_validate(tomllib.loads(text.decode()))
+        return kind.model_validate(json.loads(text))
+    except (ValueError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"{path} is not a readable {kind.__name__} ({reason}); delete it and run the stage "
+            "again that writes it."
+        ) from None

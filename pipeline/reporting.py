@@ -1,0 +1,41 @@
+"""How a stage tells what it is doing, without knowing who listens.
+
+Stages take a `Reporter`; the command line passes one that draws on a terminal or writes plain
+lines to a pipe, tests pass `Silent`.
+"""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
+
+
+class Bar(Protocol):
+    """A progress bar that is open."""
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        """Move on by `amount` units and show `note` (a few numbers that matter) behind the bar."""
+
+
+class Reporter(Protocol):
+    """Where a stage sends its words."""
+
+    def line(self, text: str) -> None:
+        """Say one line."""
+
+    def bar(self, label: str, total: int) -> AbstractContextManager[Bar]:
+        """Open a progress bar over `total` units; leaving the context removes it."""
+
+
+class _NoBar:
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        pass
+
+
+class Silent:
+    """A reporter that says nothing."""
+
+    def line(self, text: str) -> None:
+        """Say nothing."""
+
+    def bar(self, label: str, total: int) -> AbstractContextManager[Bar]:
+        """Draw nothing."""
+        return nullcontext(_NoBar())

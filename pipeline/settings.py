@@ -1,0 +1,217 @@
+"""The knobs: typed, range-checked, with presets that inherit from each other."""
+
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from pipeline.competition import COMPETITIONS, get_competition
+from pipeline.errors import UserError
+
+NUM_FOLDS = 10
+"""Folds of the split; a validation share is a whole number of them."""
+
+EXECUTION_FIELDS = frozenset({"folds", "device", "num_workers", "predict_batch_size"})
+"""Fields that say where and how much is computed, not what; they do not tell runs apart."""
+
+
+class Settings(BaseModel):
+    """All settings of one run. Every field can be given by a preset or by `SET="name=value"`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    competition: str = Field("digit-recognizer", description="Which competition.")
+    model: str = Field("dropout_cnn", description="Which network, by its name in the registry.")
+    augment: str = Field("affine", description="Which recipe of pipeline/augment/recipes.py.")
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(
+        0, description="Seed of the split, the weights, the order, the augmentation and dropout."
+    )
+    valid: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        0.1, description="Share of train.csv held out for validation; a whole number of tenths."
+    )
+    folds: str = Field(
+        "0", description="Which validation folds to train: one (0), several (0,1) or all."
+    )
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        12, description="Passes over the training images."
+    )
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] = Field(
+        128, description="Images per optimiser step."
+    )
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = Field(
+        2e-3, description="Peak learning rate of AdamW."
+    )
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.01, description="Decoupled weight decay of AdamW."
+    )
+    warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1, description="Share of all steps in which the rate climbs; then it falls to zero."
+    )
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.25, description="Probability of dropping an activation."
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="Arithmetic of the network; auto: bfloat16 where the device has it."
+    )
+    device: Literal["auto", "cuda", "mps", "cpu"] = Field(
+        "auto", description="Where to compute; auto: CUDA, then MPS, then CPU."
+    )
+    num_workers: Annotated[int, Field(ge=0, le=256)] | Literal["auto"] = Field(
+        "auto", description="Processes that augment images; auto: one per core, at most 16."
+    )
+    predict_batch_size: Annotated[int, Field(ge=1, le=65_536)] = Field(
+        1024, description="Images per prediction batch; halved while the device has no memory."
+    )
+
+    @field_validator("competition")
+    @classmethod
+    def _known_competition(cls, slug: str) -> str:
+        if slug not in COMPETITIONS:
+            raise ValueError(f"must be one of: {', '.join(COMPETITIONS)}")
+        return slug
+
+    @field_validator("valid")
+    @classmethod
+    def _whole_folds(cls, share: float) -> float:
+        if abs(share * NUM_FOLDS - round(share * NUM_FOLDS)) > 1e-9:
+            raise ValueError(
+                f"must be a whole number of the {NUM_FOLDS} folds: 0.1, 0.2, 0.3, 0.4 or 0.5"
+            )
+        return round(share * NUM_FOLDS) / NUM_FOLDS
+
+    @field_validator("folds")
+    @classmethod
+    def _well_formed_folds(cls, folds: str) -> str:
+        parts = folds.replace(" ", "").split(",")
+        if folds != "all" and not all(part.isdecimal() for part in parts):
+            raise ValueError("must be a number, numbers with commas between them, or all")
+        return "all" if folds == "all" else ",".join(map(str, sorted({int(p) for p in parts})))
+
+    @property
+    def num_valid_folds(self) -> int:
+        """How many of the ten folds one training holds out."""
+        return round(self.valid * NUM_FOLDS)
+
+    @property
+    def fold_numbers(self) -> list[int]:
+        """The trainings asked for; number k holds out folds k·v, …, k·v + v - 1 of v together.
+
+        Raises:
+            UserError: There is no such fold at this validation share.
+        """
+        available = list(range(NUM_FOLDS // self.num_valid_folds))
+        if self.folds == "all":
+            return available
+        asked = [int(part) for part in self.folds.split(",")]
+        if unknown := sorted(set(asked) - set(available)):
+            raise UserError(
+                f"FOLDS={self.folds} asks for fold {unknown[0]}, but with VALID={self.valid:g} "
+                f"the folds are 0 to {available[-1]}."
+            )
+        return asked
+
+    def held_out(self, fold: int) -> list[int]:
+        """The folds of the split that training number `fold` validates on."""
+        return list(range(fold * self.num_valid_folds, (fold + 1) * self.num_valid_folds))
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that decide what is trained: all but `EXECUTION_FIELDS`."""
+        return self.model_dump(exclude=set(EXECUTION_FIELDS))
+
+
+def preset_names() -> list[str]:
+    """Return the names of all presets."""
+    folder = resources.files("pipeline") / "presets"
+    names = (entry.name for entry in folder.iterdir())
+    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
+
+
+def load_preset(name: str) -> dict[str, Any]:
+    """Return a preset's values, those it inherits included.
+
+    Raises:
+        UserError: There is no such preset, it is not valid TOML, or its ancestors form a circle.
+    """
+    values: dict[str, Any] = {}
+    seen: list[str] = []
+    parent: object = name
+    while parent is not None:
+        if parent in seen:
+            raise UserError(f"preset {name!r} inherits from itself: {' → '.join([*seen, name])}.")
+        if parent not in preset_names():
+            asked_by = f" (inherited by preset {seen[-1]!r})" if seen else ""
+            raise UserError(
+                f"PRESET={parent!r}{asked_by} is not known; choose one of: "
+                f"{', '.join(preset_names())}."
+            )
+        seen.append(str(parent))
+        file = resources.files("pipeline") / "presets" / f"{parent}.toml"
+        try:
+            own = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UserError(f"pipeline/presets/{parent}.toml is not valid TOML: {error}.") from None
+        parent = own.pop("inherits", None)
+        values = own | values
+    return values
+
+
+def parse_assignments(text: str) -> dict[str, str]:
+    """Parse `SET`: assignments "name=value", separated by spaces.
+
+    Raises:
+        UserError: A part is not of the form name=value, or a name comes twice.
+    """
+    assignments: dict[str, str] = {}
+    for part in text.split():
+        name, equals, value = part.partition("=")
+        if not (name and equals and value):
+            raise UserError(f'SET has {part!r}; write SET="name=value other=value".')
+        if name in assignments:
+            raise UserError(f"SET gives {name!r} twice.")
+        assignments[name] = value
+    return assignments
+
+
+def resolve(preset: str | None, overrides: Mapping[str, object]) -> Settings:
+    """Return a preset's settings with `overrides` (setting name → value or text) on top.
+
+    Args:
+        preset: The preset's name; None takes the competition's own.
+        overrides: Values that win over the preset's. "competition" may be among them.
+
+    Raises:
+        UserError: A name is not known, or a value has the wrong type or is out of its range.
+    """
+    if preset is None:
+        slug = str(overrides.get("competition", Settings.model_fields["competition"].default))
+        preset = get_competition(slug).preset
+    settings = parse_settings(
+        load_preset(preset) | dict(overrides), f"preset {preset!r} with your knobs"
+    )
+    _ = settings.fold_numbers  # refuses a fold that does not exist before anything starts
+    return settings
+
+
+def parse_settings(values: Mapping[str, object], source: str) -> Settings:
+    """Check plain values and return them as settings.
+
+    Raises:
+        UserError: A name is not known, or a value has the wrong type or is out of its range.
+    """
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(_describe(dict(e)) for e in error.errors())
+        raise UserError(f"{source}: {problems}.") from None
+
+
+def _describe(problem: Mapping[str, Any]) -> str:
+    """One pydantic problem in the user's words."""
+    name = str(problem["loc"][0])
+    if problem["type"] == "extra_forbidden":
+        return f"there is no setting {name!r}; the settings are: {', '.join(Settings.model_fields)}"
+    said = problem["msg"].removeprefix("Value error, ")
+    expected = said[:1].lower() + said[1:]
+    return f"setting {name} = {problem['input']!r}: {expected}"
