@@ -1,0 +1,1 @@
+"""Training one network and predicting with it: no files, no printing."""
