@@ -1,0 +1,1 @@
+"""Augmentation: the recipes that users write, and what runs them."""

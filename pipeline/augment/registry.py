@@ -1,0 +1,162 @@
+"""Finds recipes by name, and keeps them as text that can be replayed."""
+
+import hashlib
+import importlib
+import inspect
+import json
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from pipeline.artifacts.files import write_text
+from pipeline.artifacts.paths import Workspace
+from pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    import albumentations as A
+
+_T = TypeVar("_T")
+
+RECIPES_FILE = Path(__file__).with_name("recipes.py")
+
+
+def recipe_text(name: str, workspace: Workspace) -> str:
+    """Return the recipe of that name in albumentations' serialised form, as JSON text.
+
+    The text is a pure function of the recipes file, so it is kept in the workspace under a hash
+    of that file: importing albumentations takes seconds, and `make` asks at every call.
+
+    Raises:
+        UserError: There is no such recipe, or it is faulty.
+    """
+    source = hashlib.sha256(RECIPES_FILE.read_bytes() + name.encode()).hexdigest()[:16]
+    cache = workspace.recipe_cache(source)
+    try:
+        return cache.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        text = serialise(build_recipe(name), name)
+        write_text(cache, text)
+        return text
+
+
+def build_recipe(name: str) -> "A.Compose":
+    """Return the recipe that the function of that name in `recipes.py` makes.
+
+    Raises:
+        UserError: There is no such function, the file or the function fails, or an argument is
+            one that albumentations would ignore.
+    """
+    functions = _recipe_functions()
+    if name not in functions:
+        raise UserError(
+            f"AUGMENT={name!r} is not known; choose one of: {', '.join(functions)}, "
+            "or add a function of that name to pipeline/augment/recipes.py."
+        )
+    import albumentations as A
+
+    recipe = _blaming_the_recipe(f"recipe {name!r}", functions[name])
+    if not isinstance(recipe, A.Compose):
+        raise UserError(
+            f"recipe {name!r} in {RECIPES_FILE.name} returned {type(recipe).__name__}; "
+            "it must return an albumentations.Compose."
+        )
+    return recipe
+
+
+def serialise(recipe: "A.Compose", name: str) -> str:
+    """Return a recipe as canonical JSON text.
+
+    Raises:
+        UserError: It has a part that albumentations cannot serialise, such as a Lambda.
+    """
+    import albumentations as A
+
+    try:
+        return json.dumps(A.to_dict(recipe), sort_keys=True)
+    except Exception as error:
+        raise UserError(
+            f"recipe {name!r} cannot be stored with the run: {_first_line(error)}. Use "
+            "albumentations' own transforms."
+        ) from None
+
+
+def deserialise(text: str) -> "A.Compose":
+    """Return the recipe that `serialise` wrote.
+
+    Raises:
+        UserError: The text is not a recipe.
+    """
+    import albumentations as A
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what there was to say was said when it was built
+            recipe = A.from_dict(json.loads(text))
+    except Exception as error:
+        raise UserError(f"the stored recipe cannot be read: {_first_line(error)}.") from None
+    if not isinstance(recipe, A.Compose):
+        raise UserError(f"the stored recipe is a {type(recipe).__name__}, not a Compose.")
+    return recipe
+
+
+def check_recipe(recipe: "A.Compose", image_shape: tuple[int, int, int]) -> None:
+    """Try a recipe on a few images before a training relies on it.
+
+    Raises:
+        UserError: It fails, or returns another shape or type than it was given.
+    """
+    channels, height, width = image_shape
+    rng = np.random.default_rng(0)
+    for _ in range(8):
+        image = rng.integers(0, 256, (height, width, channels), dtype=np.uint8)
+        out = _blaming_the_recipe("the recipe", partial(recipe, image=image))["image"]
+        shape, dtype = getattr(out, "shape", None), getattr(out, "dtype", type(out).__name__)
+        if dtype != np.uint8 or shape != image.shape:
+            raise UserError(
+                f"the recipe turned a uint8 image {image.shape} into {dtype} {shape}; it must keep "
+                "type and shape (normalisation and tensors are the pipeline's own work)."
+            )
+
+
+def _recipe_functions() -> dict[str, Callable[[], "A.Compose"]]:
+    """The public functions defined in `recipes.py`, in the file's order."""
+    module = _blaming_the_recipe(
+        RECIPES_FILE.name, lambda: importlib.import_module("pipeline.augment.recipes")
+    )
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if inspect.isfunction(value)
+        and value.__module__ == module.__name__
+        and not name.startswith("_")
+    }
+
+
+def _blaming_the_recipe(what: str, action: Callable[[], _T]) -> _T:
+    """Run code that the user wrote; its faults are the user's to mend, with the line."""
+    try:
+        with warnings.catch_warnings():
+            # albumentations only warns of an argument it does not know, and goes on without it.
+            warnings.filterwarnings("error", message=r"Argument\(s\) .* not valid")
+            return action()
+    except Exception as error:
+        lines = [
+            frame.lineno
+            for frame in traceback.extract_tb(sys.exc_info()[2])
+            if frame.filename == str(RECIPES_FILE)
+        ]
+        if isinstance(error, SyntaxError) and error.filename == str(RECIPES_FILE):
+            lines = [error.lineno]
+        where = f" (pipeline/augment/recipes.py, line {lines[-1]})" if lines else ""
+        raise UserError(f"{what}{where}: {type(error).__name__}: {_first_line(error)}.") from None
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    return "; ".join(lines[:3]).rstrip(".") if lines else type(error).__name__
