@@ -60,3 +60,12 @@ def locked(path: Path, what: str) -> Iterator[None]:
         raise UserError(
             f"{what} is being written by another process; wait until it has finished."
         ) from None
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that killed processes left in `folder` and below.
+
+    Call it under the folder's lock: a live process's temporary files look the same.
+    """
+    for path in folder.rglob(".*.tmp"):
+        path.unlink(missing_ok=True)

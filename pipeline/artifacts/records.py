@@ -60,6 +60,7 @@ class RunConfig(_Record):
         settings: Every setting, resolved.
         recipe: The augmentation recipe in albumentations' own serialised form, as JSON text.
         digits_sha256: `Manifest.digits_sha256` of the data.
+        folds_sha256: Hash of `folds.csv`.
         code_version: Version of this package.
         libraries: Versions of the libraries that decide the numbers.
     """
@@ -68,6 +69,7 @@ class RunConfig(_Record):
     preset: str
     code_version: str
     digits_sha256: str
+    folds_sha256: str
     libraries: dict[str, str]
     settings: dict[str, Any]
     recipe: str

@@ -1,0 +1,91 @@
+"""Network weights: safetensors for what is kept, torch's own format for what is resumed.
+
+Neither executes anything that a file contains.
+"""
+
+import json
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pipeline.artifacts.files import replacing
+from pipeline.errors import UserError
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write a training's state: tensors and plain values."""
+    with replacing(path) as temporary:
+        torch.save(state, temporary)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a training's state, tensors on the CPU.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        UserError: The file is truncated, or holds anything else than tensors and plain values.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise
+    except pickle.UnpicklingError:
+        raise UserError(
+            f"{path} holds something else than tensors and plain values and was not opened; "
+            "delete it and run `make train` again."
+        ) from None
+    except Exception as error:  # torch raises many kinds on a damaged file
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"{path} is damaged ({reason}); delete it and run `make train` again."
+        ) from None
+    if not isinstance(state, dict):
+        raise UserError(f"{path} is not a checkpoint; delete it and run `make train` again.")
+    return state
+
+
+@dataclass(frozen=True)
+class Network:
+    """Final weights with all that is needed to rebuild the network around them.
+
+    Attributes:
+        weights: Tensors by name.
+        facts: Plain values: model, image shape, classes, preprocessing, settings' fingerprint.
+    """
+
+    weights: dict[str, Tensor]
+    facts: dict[str, Any]
+
+
+def save_network(path: Path, network: Network) -> None:
+    """Write final weights as safetensors, the facts as JSON in its header."""
+    from safetensors.torch import save_file
+
+    weights = {name: tensor.cpu().contiguous() for name, tensor in network.weights.items()}
+    with replacing(path) as temporary:
+        save_file(weights, temporary, metadata={"facts": json.dumps(network.facts)})
+
+
+def load_network(path: Path) -> Network:
+    """Read final weights, on the CPU.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        UserError: The file is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return Network(weights, json.loads(file.metadata()["facts"]))
+    except FileNotFoundError:
+        raise
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        raise UserError(
+            f"{path} is damaged ({error}); delete the fold and run `make train`."
+        ) from None
