@@ -1,0 +1,160 @@
+# From an augmentation idea to a Kaggle score. `make help` prints everything that can be typed.
+#
+# Stages are files with real prerequisites, so a target redoes only what is stale. The name of a
+# run follows from its settings and its recipe: an edited recipe is another run, and never meets
+# the old one's weights. So a run's files depend on its data and folds alone.
+
+# ---- Knobs. Give them behind the target: make train AUGMENT=elastic EPOCHS=20
+# Only the command line sets them, never the environment: nothing invisible changes a run.
+
+## which competition: digit-recognizer, or practice (5,000 digits, no account)
+COMPETITION = digit-recognizer
+## settings to start from, in pipeline/presets/; empty: standard, or practice for practice
+PRESET =
+## which network; empty: the preset's
+MODEL =
+## which recipe of pipeline/augment/recipes.py; empty: the preset's
+AUGMENT =
+## seed of weights, order, augmentation and dropout; empty: the preset's (0)
+SEED =
+## passes over the training images; empty: the preset's
+EPOCHS =
+## share of train.csv held out: 0.1, 0.2, 0.3, 0.4 or 0.5; empty: the preset's (0.1)
+VALID =
+## which validation folds to train: 0, or 0,1,2, or all; empty: the preset's (0)
+FOLDS =
+## where to compute: cuda, mps, cpu, or auto for the best there is
+DEVICE =
+## any other settings: SET="batch_size=256 dropout=0.3"
+SET =
+## name of the run; empty: made from the settings
+RUN =
+## for data: the zip downloaded in the browser, or a folder with the CSV files
+ZIP =
+## for data: 1 accepts other numbers of rows than the competition's
+ANY_SIZE =
+## for submit: words sent along with the submission
+MESSAGE =
+## for data, train, submit: 1 does what was refused (replace, start again, upload again)
+FORCE =
+## the Python (3.11 or later) that makes the environment
+PYTHON = python3
+
+# ---- What follows from the knobs
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+quote = '$(subst ','\'',$(strip $(1)))'
+option = $(if $(strip $($(2))),$(1)=$(call quote,$($(2))))
+forced = $(and $(strip $(FORCE)),$(filter $(1),$(MAKECMDGOALS)))
+
+VENV := .venv
+PIPELINE := $(VENV)/bin/python -m pipeline
+INPUT := input/$(strip $(COMPETITION))
+KNOBS = --competition=$(call quote,$(COMPETITION)) \
+  $(call option,--preset,PRESET) $(call option,--model,MODEL) $(call option,--augment,AUGMENT) \
+  $(call option,--seed,SEED) $(call option,--epochs,EPOCHS) $(call option,--valid,VALID) \
+  $(call option,--folds,FOLDS) $(call option,--device,DEVICE) $(call option,--set,SET) \
+  $(call option,--run,RUN)
+
+# The environment comes first: make builds it, reads this file again, and goes on.
+ifneq ($(filter-out help clean distclean,$(MAKECMDGOALS)),)
+include $(VENV)/ready.mk
+endif
+
+# The plan: the run's name, "open" if there is something to train, else "done", and the folds.
+ifdef ENVIRONMENT_READY
+ifneq ($(filter train predict submission submit,$(MAKECMDGOALS)),)
+PLAN := $(shell $(PIPELINE) plan $(KNOBS))
+ifeq ($(PLAN),)
+$(error stopped by the error above)
+endif
+RUN_NAME := $(word 1,$(PLAN))
+RUN_OPEN := $(filter open,$(word 2,$(PLAN)))
+FINISHED := $(foreach fold,$(wordlist 3,99,$(PLAN)),runs/$(RUN_NAME)/fold$(fold)/oof.npz)
+SUBMISSION := submissions/$(RUN_NAME).csv
+endif
+endif
+
+# ---- The way through
+
+.PHONY: help demo test data split train predict submission submit lint clean distclean always
+
+## print this list
+help:
+	@awk -f .ci/help.awk $(firstword $(MAKEFILE_LIST))
+
+## the whole pipeline on the practice competition: about a minute, no account needed
+demo:
+	@$(MAKE) --no-print-directory submit COMPETITION=practice
+
+## all tests, offline
+test:
+	$(VENV)/bin/python -m pytest -n auto
+
+## get the CSV files: by the Kaggle CLI, or ZIP=~/Downloads/digit-recognizer.zip
+data: $(INPUT)/manifest.json
+
+## assign every training image to one of ten stratified folds
+split: $(INPUT)/folds.csv
+
+## train the network; goes on where an interrupted training stopped
+train: $(FINISHED)
+
+## predict the test images and write submissions/<run>.csv
+predict: $(SUBMISSION)
+
+## everything up to submissions/<run>.csv, redoing only what is stale
+submission: $(SUBMISSION)
+
+## submission, upload, wait for the score, write submissions/<run>.json
+submit: $(SUBMISSION)
+	@$(PIPELINE) submit $(KNOBS) $(call option,--message,MESSAGE) $(if $(call forced,submit),--force)
+
+$(INPUT)/manifest.json: $(wildcard $(INPUT)/*.csv) $(if $(strip $(ZIP))$(call forced,data),always)
+	@$(PIPELINE) data --competition=$(call quote,$(COMPETITION)) $(call option,--zip,ZIP) \
+	  $(if $(strip $(ANY_SIZE)),--any-size) $(if $(call forced,data),--force)
+
+$(INPUT)/folds.csv: $(INPUT)/manifest.json
+	@$(PIPELINE) split --competition=$(call quote,$(COMPETITION))
+
+# One call trains all folds asked for; the first one's file stands for them.
+RETRAIN := $(call forced,train predict submission)
+$(firstword $(FINISHED)): $(INPUT)/folds.csv $(if $(RUN_OPEN)$(RETRAIN),always)
+	@$(PIPELINE) train $(KNOBS) $(if $(RETRAIN),--force)
+$(wordlist 2,99,$(FINISHED)): $(firstword $(FINISHED)) ;
+
+$(SUBMISSION): $(FINISHED)
+	@$(PIPELINE) predict $(KNOBS)
+
+$(VENV)/ready.mk: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: Python 3.11 or later is needed; name one with PYTHON=python3.12." >&2; exit 1; }
+	@echo "Making the environment in $(VENV): a few minutes, once."
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint requirements.lock --editable '.[dev]'
+	@echo 'ENVIRONMENT_READY := yes' > $@
+
+# ---- Upkeep
+
+## ruff, format check, type check
+lint:
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+
+## remove runs and caches; never CSV files, submissions or receipts
+clean:
+	rm -rf runs input/*/digits.npz input/*/folds.csv input/*/manifest.json
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	find pipeline tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+## clean, and remove the environment too
+distclean: clean
+	rm -rf $(VENV)
+
+always:

@@ -1,0 +1,60 @@
+"""The reporter of the command line: live bars on a terminal, plain lines in a pipe."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from pipeline.reporting import Bar
+
+
+class _LiveBar:
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress, self._task = progress, task
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        self._progress.update(self._task, advance=amount, note=note)
+
+
+class ConsoleReporter:
+    """Writes lines to standard output; a bar appears only where standard output is a terminal."""
+
+    def __init__(self) -> None:
+        # Lines are wrapped by the terminal, never by us: they must stay whole for grep and logs.
+        self._console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+    def line(self, text: str) -> None:
+        """Print a line."""
+        self._console.print(text)
+        sys.stdout.flush()
+
+    @contextlib.contextmanager
+    def bar(self, label: str, total: int) -> Iterator[Bar]:
+        """Draw a bar that disappears when it is done."""
+        progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(compact=True),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        with progress:
+            yield _LiveBar(progress, progress.add_task(label, total=total, note=""))
+
+
+def print_error(text: str) -> None:
+    """Print one sentence to standard error, red on a terminal."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    console.print(f"error: {text}", style="bold red")
