@@ -18,7 +18,7 @@ from pipeline.errors import UserError
 _NOT_NEWLINE = re.compile(rb"[^\r\n]")
 _LONGEST_HEADER = 1 << 20
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # Excel puts one in front when it saves "CSV UTF-8"
-_MEND = "mend it or fetch the file again (`make data FORCE=1`)"
+REFETCH = "mend it or fetch the file again (`make data FORCE=1`)"
 
 
 def read_header(path: Path) -> list[str]:
@@ -28,10 +28,12 @@ def read_header(path: Path) -> list[str]:
         UserError: The file is missing, empty, or not text.
     """
     with _opened(path) as file:
-        return _split_header(path.name, file.readline(_LONGEST_HEADER))
+        return _split_header(path.name, file.readline(_LONGEST_HEADER), REFETCH)
 
 
-def read_numbers(path: Path, columns: Mapping[str, int]) -> npt.NDArray[Any]:
+def read_numbers(
+    path: Path, columns: Mapping[str, int], *, mend: str = REFETCH
+) -> npt.NDArray[Any]:
     """Read a CSV file of whole numbers.
 
     The parser is told that every column is a number without any spelling of "missing", so that
@@ -42,6 +44,7 @@ def read_numbers(path: Path, columns: Mapping[str, int]) -> npt.NDArray[Any]:
     Args:
         path: The file.
         columns: Name of each column, in order, and the highest number it may hold.
+        mend: What to do about a bad file; the end of every refusal's sentence.
 
     Returns:
         (N, number of columns) with N ≥ 1: uint8 if no column may exceed 255, else int64.
@@ -56,19 +59,19 @@ def read_numbers(path: Path, columns: Mapping[str, int]) -> npt.NDArray[Any]:
 
     names = list(columns)
     with _opened(path) as file:
-        found = _split_header(path.name, file.readline(_LONGEST_HEADER))
+        found = _split_header(path.name, file.readline(_LONGEST_HEADER), mend)
         body = file.read()
     if found != names:
-        raise UserError(f"{path.name} {_describe_header(found, names)}; {_MEND}.")
+        raise UserError(f"{path.name} {_describe_header(found, names)}; {mend}.")
     if not _NOT_NEWLINE.search(body):
-        raise UserError(f"{path.name} has a header but no rows below it; {_MEND}.")
+        raise UserError(f"{path.name} has a header but no rows below it; {mend}.")
 
     small = max(columns.values()) <= 255
     kind, dtype = (pa.uint8(), np.uint8) if small else (pa.int64(), np.int64)
     # The parser would take " 7", "0x10" and quotes. Whatever is left when digits and separators
     # are deleted is refused instead; that costs 0.14 s for 77 MB.
     if body.translate(None, b"0123456789,\r\n"):
-        raise UserError(_find_fault(path.name, body, columns))
+        raise UserError(f"{path.name}, {_find_fault(body, columns)}; {mend}.")
     try:
         table = csv.read_csv(
             pa.BufferReader(body),
@@ -78,7 +81,7 @@ def read_numbers(path: Path, columns: Mapping[str, int]) -> npt.NDArray[Any]:
             ),
         )
     except pa.ArrowInvalid:
-        raise UserError(_find_fault(path.name, body, columns)) from None
+        raise UserError(f"{path.name}, {_find_fault(body, columns)}; {mend}.") from None
 
     # Batch by batch through Arrow's own transposition: 0.1 s for 42,000 × 785, where stacking
     # the columns in numpy took 0.5 to 1 s.
@@ -89,7 +92,7 @@ def read_numbers(path: Path, columns: Mapping[str, int]) -> npt.NDArray[Any]:
         numbers[start:stop] = batch.to_tensor(row_major=True).to_numpy()
         start = stop
     if (numbers.max(axis=0) > np.array(list(columns.values()))).any():
-        raise UserError(_find_fault(path.name, body, columns))
+        raise UserError(f"{path.name}, {_find_fault(body, columns)}; {mend}.")
     return numbers
 
 
@@ -102,11 +105,11 @@ def _opened(path: Path) -> BinaryIO:
         raise UserError(f"{path.name} cannot be read: {error.strerror}.") from None
 
 
-def _split_header(name: str, line: bytes) -> list[str]:
+def _split_header(name: str, line: bytes, mend: str) -> list[str]:
     """The column names in the first line."""
     line = line.removeprefix(_BYTE_ORDER_MARK).rstrip(b"\r\n")
     if not line:
-        raise UserError(f"{name} is empty, or its first line is; {_MEND}.")
+        raise UserError(f"{name} is empty, or its first line is; {mend}.")
     if line.startswith(b"PK\x03\x04"):
         raise UserError(
             f"{name} is a zip archive, not CSV text; hand it over as `make data ZIP=…`."
@@ -116,7 +119,7 @@ def _split_header(name: str, line: bytes) -> list[str]:
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:
-        raise UserError(f"{name} is not CSV text; {_MEND}.")
+        raise UserError(f"{name} is not CSV text; {mend}.")
     return text.split(",")
 
 
@@ -125,10 +128,9 @@ def _describe_header(found: list[str], expected: list[str]) -> str:
     missing = [column for column in expected if column not in found]
     extra = [column for column in found if column not in expected]
     if len(missing) == len(expected):
-        wanted = ",".join(expected) if len(expected) < 4 else f"{expected[0]},…,{expected[-1]}"
-        return (
-            f"should start with the line {wanted!r}, but it starts with {_short(','.join(found))}"
-        )
+        few = expected if len(expected) < 4 else [*expected[:2], "…", expected[-1]]
+        wanted, start = ",".join(few), _short(",".join(found))
+        return f"should start with the line {wanted!r}, but starts with {start}"
     if missing and not extra:
         return f"lacks {_list_columns(missing)}"
     if extra and not missing:
@@ -147,26 +149,23 @@ def _list_columns(names: list[str]) -> str:
     return f"{len(names)} columns ({_short(names[0])} to {_short(names[-1])})"
 
 
-def _find_fault(name: str, body: bytes, columns: Mapping[str, int]) -> str:
-    """The first fault below the header, as a sentence."""
+def _find_fault(body: bytes, columns: Mapping[str, int]) -> str:
+    """The first fault below the header, in words that follow the file's name."""
     for number, line in enumerate(body.splitlines(), start=2):
         if not line:
             continue
         cells = line.split(b",")
         if len(cells) != len(columns):
             how = "short" if len(cells) < len(columns) else "long"
-            return (
-                f"{name}, line {number} is too {how}: expected {len(columns)} cells, "
-                f"found {len(cells)}; {_MEND}."
-            )
+            return f"line {number} is too {how}: expected {len(columns)} cells, found {len(cells)}"
         for cell, (column, highest) in zip(cells, columns.items(), strict=True):
             if not (cell.isdigit() and len(cell) < 19 and int(cell) <= highest):
                 what = "an empty cell" if not cell else _short(cell.decode(errors="replace"))
                 return (
-                    f"{name}, line {number}, column {column}: expected a whole number from 0 to "
-                    f"{highest:,}, found {what}; {_MEND}."
+                    f"line {number}, column {column}: expected a whole number from 0 to "
+                    f"{highest:,}, found {what}"
                 )
-    raise AssertionError(f"{name} was refused, but no cell of it is wrong")
+    raise AssertionError("refused, but no cell is wrong")
 
 
 def _short(text: str) -> str:

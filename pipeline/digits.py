@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.competition import Competition
-from pipeline.csv_numbers import read_header, read_numbers
+from pipeline.csv_numbers import REFETCH, read_header, read_numbers
 from pipeline.errors import UserError
 
 _MOST_ROWS = 2**31 - 1
@@ -90,9 +90,14 @@ def read_test_csv(
 
 
 def read_predictions(
-    path: Path, competition: Competition
+    path: Path, competition: Competition, *, mend: str = REFETCH
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Read a file of the form of a submission: one label for each id.
+
+    Args:
+        path: The file.
+        competition: Decides the columns.
+        mend: What to do about a bad file; the end of every refusal's sentence.
 
     Returns:
         Ids int64 (M,), unique, in the file's order, and labels int64 (M,) in 0..K-1.
@@ -104,14 +109,14 @@ def read_predictions(
         competition.id_column: _MOST_ROWS,
         competition.prediction_column: competition.num_classes - 1,
     }
-    numbers = read_numbers(path, columns)
+    numbers = read_numbers(path, columns, mend=mend)
     ids, labels = numbers[:, 0], numbers[:, 1]
     unique, counts = np.unique(ids, return_counts=True)
     if len(unique) < len(ids):
         twice = unique[counts > 1][0]
         raise UserError(
-            f"{path.name} has {competition.id_column} {twice} more than once; each id must come "
-            "exactly once."
+            f"{path.name} has {competition.id_column} {twice} more than once, where each id must "
+            f"come once; {mend}."
         )
     return ids, labels
 

@@ -75,17 +75,18 @@ def grade(submission_csv: Path, solution_csv: Path) -> Accuracy:
         UserError: The submission is not a table with one label, 0..K-1, for each id.
     """
     competition = get_competition("practice")
-    ids, labels = read_predictions(submission_csv, competition)
+    again = "run `make predict` again"
+    ids, labels = read_predictions(submission_csv, competition, mend=again)
     true_ids, true_labels = read_predictions(solution_csv, competition)
     if missing := np.setdiff1d(true_ids, ids).tolist():
         raise UserError(
             f"{submission_csv.name} has no label for {len(missing):,} of {len(true_ids):,} ids "
-            f"(the first is {missing[0]}); run `make predict` again."
+            f"(the first is {missing[0]}); {again}."
         )
     if unknown := np.setdiff1d(ids, true_ids).tolist():
         raise UserError(
             f"{submission_csv.name} has ids that the test set has not (the first is "
-            f"{unknown[0]}); run `make predict` again."
+            f"{unknown[0]}); {again}."
         )
     correct = labels[np.argsort(ids)] == true_labels[np.argsort(true_ids)]
     return Accuracy(int(correct.sum()), len(correct))

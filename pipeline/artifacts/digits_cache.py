@@ -77,7 +77,7 @@ def changed_file(paths: InputPaths, manifest: Manifest) -> str | None:
 def _read_cache(paths: InputPaths, manifest: Manifest) -> Digits | None:
     """The cached digits, or None if there are none of this manifest."""
     try:
-        with np.load(paths.digits, allow_pickle=False) as arrays:
+        with paths.digits.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             if str(arrays["sha256"]) != manifest.digits_sha256:
                 return None
             # Reading a member to its end checks its CRC-32, so a flipped bit ends up below.

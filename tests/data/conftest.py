@@ -1,0 +1,61 @@
+"""A competition small enough to be read hundreds of times, in the real one's format."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.artifacts.paths import InputPaths, Workspace
+from pipeline.competition import COMPETITIONS, Competition
+from pipeline.digits import Digits
+from tests.data.csv_files import write_competition
+
+
+class Lines:
+    """A reporter that remembers."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
+
+    def bar(self, label: str, total: int):
+        raise AssertionError("no bar was expected")
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Competition:
+    return dataclasses.replace(COMPETITIONS["digit-recognizer"], num_train=12, num_test=5)
+
+
+@pytest.fixture(scope="session")
+def digits() -> Digits:
+    random = np.random.default_rng(7)
+    return Digits(
+        random.integers(0, 256, (12, 1, 28, 28), np.uint8),
+        np.arange(12, dtype=np.uint8) % 10,
+        random.integers(0, 256, (5, 1, 28, 28), np.uint8),
+    )
+
+
+@pytest.fixture
+def lines() -> Lines:
+    return Lines()
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / "work")
+
+
+@pytest.fixture
+def paths(workspace: Workspace, tiny: Competition) -> InputPaths:
+    return workspace.input(tiny)
+
+
+@pytest.fixture
+def csv_folder(tmp_path: Path, digits: Digits) -> Path:
+    """The tiny competition's three files, as someone might have downloaded them."""
+    return write_competition(tmp_path / "downloads", digits)
