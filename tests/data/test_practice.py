@@ -107,8 +107,8 @@ def test_labels_are_joined_by_id(tmp_path, solution, rows, correct):
         ),
         (
             [(1, 4), (2, 0), (3, 9), (3, 9)],
-            "run.csv has ImageId 3 more than once, where each id must come once; run `make predict` "
-            "again.",
+            "run.csv has ImageId 3 more than once, where each id must come once; run `make "
+            "predict` again.",
         ),
         (
             [(1, 4), (2, 10), (3, 9), (4, 9)],
