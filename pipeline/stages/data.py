@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.archive import take_csv_files
+from pipeline.archive import holds_the_files_of, take_csv_files
 from pipeline.artifacts.digits_cache import changed_file, file_facts, load_manifest, save_digits
 from pipeline.artifacts.files import locked, sha256
 from pipeline.artifacts.paths import InputPaths, Workspace
@@ -89,17 +89,23 @@ def _bring(
     def read_from(origin: str) -> str:
         return f"read from {origin} and checked in {time.perf_counter() - started:.1f} s"
 
+    if source is not None:
+        source = source.expanduser()
     present, is_new = (None, False) if force else _find_present(paths, any_size)
-    if present is not None and source is None:
-        paths.manifest.touch()  # make compares times
-        return present, read_from(place) if is_new else f"in {place} already, unchanged"
+    if present is not None:
+        if source is None:
+            _freshen(paths, present)
+            return present, read_from(place) if is_new else f"in {place} already, unchanged"
+        if holds_the_files_of(source, paths.folder, paths.competition):
+            _freshen(paths, present)
+            return present, f"in {place} already, the same as in {source.resolve().name}"
 
     with tempfile.TemporaryDirectory(dir=paths.folder, prefix=_STAGING_PREFIX) as folder:
         staged = InputPaths(Path(folder), paths.competition)
         origin = _fetch(staged, source, reporter)
         manifest = _check(staged, origin, any_size)
         if present is not None and manifest.digits_sha256 == present.digits_sha256:
-            paths.manifest.touch()
+            _freshen(paths, present)
             return present, f"in {place} already, the same as in {origin}"
         if not force:
             _refuse_to_replace(paths, staged, origin)
@@ -130,6 +136,15 @@ def _find_present(paths: InputPaths, any_size: bool) -> tuple[Manifest | None, b
     return manifest, True
 
 
+def _freshen(paths: InputPaths, manifest: Manifest) -> None:
+    """See that the manifest is newer than the files, by which make tells that it is up to date.
+
+    If it is newer already its time stays, or all that depends on it would be made again.
+    """
+    if paths.manifest.stat().st_mtime_ns < max(f.mtime_ns for f in manifest.files.values()):
+        paths.manifest.touch()
+
+
 def _fetch(staged: InputPaths, source: Path | None, reporter: Reporter) -> str:
     """Bring the CSV files into the staging folder; return where they came from, in words."""
     competition = staged.competition
@@ -137,7 +152,6 @@ def _fetch(staged: InputPaths, source: Path | None, reporter: Reporter) -> str:
         write_practice(staged)
         return practice_source()
     if source is not None:
-        source = source.expanduser()
         take_csv_files(source, staged.folder, competition)
         return source.resolve().name
     from pipeline.kaggle_cli import download

@@ -135,7 +135,7 @@ def test_any_row_of_another_length_is_refused_and_named(folder, tiny, digits, ro
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_any_other_header_is_refused(folder, tiny, digits, data):
+def test_any_other_header_is_refused(folder, tiny, data):
     header = list(HEADER)
     at = data.draw(st.integers(0, 784))
     kind = data.draw(st.sampled_from(["drop", "insert", "rename", "swap"]))
@@ -148,10 +148,10 @@ def test_any_other_header_is_refused(folder, tiny, digits, data):
     else:
         other = data.draw(st.integers(0, 784).filter(lambda i: i != at))
         header[at], header[other] = header[other], header[at]
-    (folder / "train.csv").write_bytes(csv_bytes(header, train_rows(digits)))
-    assert refusal(read_train_csv, folder / "train.csv", tiny).startswith("train.csv has") or (
-        kind == "drop"
-    )
+    (folder / "train.csv").write_bytes(csv_bytes(header, []))
+    said = refusal(read_train_csv, folder / "train.csv", tiny)
+    assert said.startswith("train.csv lacks" if kind == "drop" and at else "train.csv has")
+    assert "rows below" not in said
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_files_of_many_blocks(folder, tiny):
     assert (folder / "test.csv").stat().st_size > 3 << 20
     images = read_test_csv(folder / "test.csv", tiny, any_size=True)
     assert (images.reshape(-1, 784) == pixels).all()
-    for row, column in random.integers(0, [1500, 784], (2, 2)).tolist():
+    for row, column in random.integers(0, [1500, 784], (1, 2)).tolist():
         kept, rows[row][column] = rows[row][column], 1000
         (folder / "test.csv").write_bytes(csv_bytes(PIXELS, rows))
         rows[row][column] = kept

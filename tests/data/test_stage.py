@@ -108,6 +108,21 @@ def test_a_second_time_nothing_is_read(tiny, workspace, paths, archive, lines, m
     ]
 
 
+@pytest.mark.parametrize("kind", ["zip", "folder"])
+def test_the_same_source_again_is_not_unpacked(
+    tiny, workspace, paths, archive, csv_folder, lines, monkeypatch, kind
+):
+    source = archive if kind == "zip" else csv_folder
+    first = data(tiny, workspace, Silent(), source=source)
+    written = paths.manifest.stat().st_mtime_ns
+    monkeypatch.setattr("pipeline.stages.data.take_csv_files", None)
+    assert data(tiny, workspace, lines, source=source) == first
+    assert lines.lines[0].endswith(
+        f"in input/digit-recognizer already, the same as in {source.name}"
+    )
+    assert paths.manifest.stat().st_mtime_ns == written  # or make would split and train again
+
+
 def test_files_put_there_by_hand(tiny, workspace, paths, digits, lines):
     write_competition(paths.folder, digits, sample=False)
     before = paths.train.stat()
