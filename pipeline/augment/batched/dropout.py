@@ -1,0 +1,229 @@
+"""The transforms that erase rectangles: coarse dropout, random erasing and grid dropout.
+
+A hole is (x_min, y_min, x_max, y_max) in pixels, the maxima not included, as in albumentations.
+"""
+
+from abc import abstractmethod
+from typing import Literal
+
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from pipeline.augment.batched.transform import (
+    Draws,
+    ImageTransform,
+    Interval,
+    Params,
+    Size,
+    integers,
+)
+
+_UNIT: Interval = (0.0, 1.0)
+
+Fill = float | Literal["random", "random_uniform"]
+"""A pixel value; or one drawn per pixel; or one drawn per hole."""
+
+
+class HoleDropout(ImageTransform):
+    """Fills rectangles; where they lie is the subclass's draw.
+
+    Source of the filling: `cutout` in albumentations' dropout/functional.py.
+    """
+
+    def __init__(self, fill: Fill) -> None:
+        """Take what the holes are filled with."""
+        self._fill = fill
+
+    @abstractmethod
+    def draw_holes(self, draws: Draws, size: Size) -> Tensor:
+        """Return float32 (B, holes, 4), whole numbers; a hole of no area is none."""
+
+    @override
+    def draw(self, draws: Draws, size: Size) -> Params:
+        """Return "holes" and, for a random fill, "values".
+
+        Holes are float32 (B, holes, 4). Values are whole numbers 0..255: float32 (B, 1, H, W), or
+        (B, holes) where there is one per hole.
+        """
+        params = {"holes": self.draw_holes(draws, size)}
+        if self._fill == "random":
+            params["values"] = integers(1 - draws.uniform(1, *size), 0, 255)
+        elif self._fill == "random_uniform":
+            params["values"] = integers(1 - draws.uniform(params["holes"].shape[1]), 0, 255)
+        return params
+
+    @override
+    def apply(self, images: Tensor, params: Params) -> Tensor:
+        in_rows, in_columns = _inside(params["holes"], images)
+        if self._fill == "random_uniform":  # a later hole covers an earlier one
+            for hole in range(in_rows.shape[1]):
+                inside = in_rows[:, hole, None, :, None] & in_columns[:, hole, None, None, :]
+                value = params["values"][:, hole, None, None, None]
+                images = torch.where(inside, value, images)
+            return images
+        # How many holes cover each pixel, as a product of rows × holes and holes × columns.
+        cover = in_rows.mT.to(images.dtype) @ in_columns.to(images.dtype)
+        inside = (cover > 0)[:, None]
+        if self._fill == "random":
+            return torch.where(inside, params["values"], images)
+        assert not isinstance(self._fill, str)
+        return images.masked_fill(inside, self._fill)
+
+
+def _inside(holes: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Return bool (B, holes, H) and (B, holes, W): the rows and columns that each hole spans."""
+    height, width = images.shape[-2:]
+    y = torch.arange(height, device=holes.device)
+    x = torch.arange(width, device=holes.device)
+    x_min, y_min, x_max, y_max = holes[..., None].unbind(dim=2)
+    return (y >= y_min) & (y < y_max), (x >= x_min) & (x < x_max)
+
+
+class CoarseDropout(HoleDropout):
+    """`CoarseDropout`: a few rectangles of random size and place.
+
+    Source: `CoarseDropout.get_params_dependent_on_data` in albumentations'
+    dropout/coarse_dropout.py. Ranges are pixels where the height range reaches 1, else fractions.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_holes_range: tuple[int, int],
+        hole_height_range: Interval,
+        hole_width_range: Interval,
+        fill: Fill,
+    ) -> None:
+        """Take albumentations' arguments."""
+        super().__init__(fill)
+        self._num_holes_range = num_holes_range
+        self._height_range = hole_height_range
+        self._width_range = hole_width_range
+        names = [
+            f"{what}{i}"
+            for what in ("height", "width", "y", "x")
+            for i in range(num_holes_range[1])
+        ]
+        self.intervals = {"num_holes": _UNIT} | dict.fromkeys(names, _UNIT)
+
+    @override
+    def draw_holes(self, draws: Draws, size: Size) -> Tensor:
+        most = self._num_holes_range[1]
+
+        def units(what: str) -> Tensor:
+            return torch.stack([draws.values[f"{what}{i}"] for i in range(most)], dim=1)
+
+        height = self._lengths(units("height"), self._height_range, size[0])
+        width = self._lengths(units("width"), self._width_range, size[1])
+        y = integers(units("y"), 0, size[0] - height)
+        x = integers(units("x"), 0, size[1] - width)
+        count = integers(draws.values["num_holes"], *self._num_holes_range)
+        # Holes beyond an image's number get no width.
+        used = torch.arange(most, device=count.device) < count[:, None]
+        return torch.stack((x, y, x + width * used, y + height), dim=2)
+
+    def _lengths(self, unit: Tensor, interval: Interval, length: int) -> Tensor:
+        low, high = interval
+        if self._height_range[1] >= 1:
+            return integers(unit, int(low), int(min(high, length)))
+        return torch.trunc(length * (low + (high - low) * unit))
+
+
+class Erasing(HoleDropout):
+    """`Erasing`: one rectangle of random area and aspect ratio (Zhong et al. 2017).
+
+    Source: `Erasing.get_params_dependent_on_data` in albumentations' dropout/transforms.py.
+    """
+
+    def __init__(self, *, scale: Interval, ratio: Interval, fill: Fill) -> None:
+        """Take the range of areas, as shares of the image, and of width / height."""
+        super().__init__(fill)
+        self._scale = scale
+        self._ratio = ratio
+        self.intervals = dict.fromkeys(("area", "ratio", "y", "x"), _UNIT)
+
+    @override
+    def draw_holes(self, draws: Draws, size: Size) -> Tensor:
+        height, width = size
+        least_ratio, most_ratio = self._ratio
+        least = height * width * self._scale[0]
+        # No larger than what fits at every ratio of the range, so that the ratio is not cut.
+        most = min(height * width * self._scale[1], least_ratio * height**2, width**2 / most_ratio)
+        if most < least or most <= 0:
+            raise ValueError(
+                f"Erasing(scale={self._scale}, ratio={self._ratio}) never fits into {size} pixels"
+            )
+        area = least + (most - least) * draws.values["area"]
+        ratio = least_ratio + (most_ratio - least_ratio) * draws.values["ratio"]
+        hole_height = torch.round(torch.sqrt(area / ratio))
+        hole_width = torch.round(torch.sqrt(area * ratio))
+        y = integers(draws.values["y"], 0, height - hole_height)
+        x = integers(draws.values["x"], 0, width - hole_width)
+        return torch.stack((x, y, x + hole_width, y + hole_height), dim=1)[:, None]
+
+
+class GridDropout(HoleDropout):
+    """`GridDropout`: one hole in each cell of a grid (Chen et al., "GridMask", 2020).
+
+    Source: `generate_grid_holes` in albumentations' dropout/functional.py and
+    `split_uniform_grid` in geometric/functional.py: where the cells do not divide the image, some
+    are a pixel larger, and which is random.
+    """
+
+    def __init__(
+        self,
+        *,
+        ratio: float,
+        random_offset: bool,
+        holes_number_xy: tuple[int, int] | None,
+        shift_xy: tuple[int, int],
+        fill: Fill,
+    ) -> None:
+        """Take albumentations' arguments."""
+        super().__init__(fill)
+        self._ratio = ratio
+        self._random_offset = random_offset
+        self._grid = holes_number_xy
+        self._shift = shift_xy
+        self.intervals = {}
+
+    @override
+    def draw_holes(self, draws: Draws, size: Size) -> Tensor:
+        rows, columns = self._num_cells(size)
+        # For each cell two offsets; for each row and each column of cells a rank.
+        unit = 1 - draws.uniform(2 * rows * columns + rows + columns)
+        offsets, ranks = unit[:, : 2 * rows * columns], unit[:, 2 * rows * columns :]
+        row_ranks, column_ranks = ranks[:, :rows], ranks[:, rows:]
+        offset_y, offset_x = offsets.view(-1, 2, rows, columns).unbind(dim=1)
+        top, cell_height = _shuffled_cells(row_ranks, size[0])
+        left, cell_width = _shuffled_cells(column_ranks, size[1])
+        y_min, y_max = self._holes(top[:, :, None], cell_height[:, :, None], offset_y, size[0], 1)
+        x_min, x_max = self._holes(left[:, None], cell_width[:, None], offset_x, size[1], 0)
+        return torch.stack((x_min, y_min, x_max, y_max), dim=-1).flatten(1, 2)
+
+    def _num_cells(self, size: Size) -> tuple[int, int]:
+        if self._grid is not None:
+            return self._grid
+        height, width = size
+        return height // max(2, height // 10), width // max(2, width // 10)
+
+    def _holes(
+        self, start: Tensor, cell: Tensor, unit: Tensor, length: int, axis: int
+    ) -> tuple[Tensor, Tensor]:
+        # Least 1 first, then most cell - 1, like np.clip: a cell of one pixel has no hole.
+        hole = torch.minimum((cell * self._ratio).clamp(min=1), cell - 1).floor()
+        free = cell - hole
+        offset = integers(unit, 0, free) if self._random_offset else float(self._shift[axis])
+        low = torch.minimum(start + offset, length - hole).expand_as(unit)
+        return low, low + hole
+
+
+def _shuffled_cells(ranks: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """Return the start and the length of each of the cells that a line is divided into, (B, n)."""
+    count = ranks.shape[1]
+    cells = torch.full_like(ranks, length // count)
+    larger = length % count
+    if larger:
+        cells += ranks.argsort(dim=1).argsort(dim=1) < larger
+    return cells.cumsum(dim=1) - cells, cells

@@ -1,0 +1,209 @@
+"""Blurring and sharpening as products with small matrices.
+
+At 28×28 a separable filter is two matrix products, left · image · right, with the border mode
+folded into the matrices: any kernel width costs the same.
+"""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from pipeline.augment.batched.sampling import border_pixel
+from pipeline.augment.batched.transform import (
+    Draws,
+    ImageTransform,
+    Interval,
+    Params,
+    Size,
+    integers,
+)
+
+_BORDER = "reflect_101"  # what OpenCV's filters assume unless told otherwise
+
+_SMALL_KERNELS = {
+    3: (0.25, 0.5, 0.25),
+    5: (0.0625, 0.25, 0.375, 0.25, 0.0625),
+    7: (0.03125, 0.109375, 0.21875, 0.28125, 0.21875, 0.109375, 0.03125),
+}
+"""The kernels of OpenCV's `getGaussianKernel` where sigma is not given, by their size."""
+
+
+def gaussian_kernel(sigma: float, kernel_size: int) -> Tensor:
+    """Return float64 (kernel_size,): the kernel of OpenCV's `getGaussianKernel`.
+
+    Args:
+        sigma: Standard deviation in pixels; 0 for the one that OpenCV takes for this size.
+        kernel_size: Odd.
+    """
+    if sigma == 0:
+        if kernel_size in _SMALL_KERNELS:
+            return torch.tensor(_SMALL_KERNELS[kernel_size], dtype=torch.float64)
+        sigma = 0.3 * ((kernel_size - 1) * 0.5 - 1) + 0.8
+    x = torch.arange(kernel_size, dtype=torch.float64) - (kernel_size - 1) / 2
+    weights = torch.exp(-0.5 * (x / sigma) ** 2)
+    return weights / weights.sum()
+
+
+def smoothing_matrix(kernel: Tensor, length: int, border: str) -> Tensor:
+    """Return float64 (length, length): a row of pixels filtered by `kernel`, as a matrix.
+
+    Args:
+        kernel: float64 (k,), k odd.
+        length: Pixels of the row.
+        border: A border of `sampling.BORDERS` other than "constant".
+    """
+    reach = len(kernel) // 2
+    matrix = torch.zeros(length, length + 2 * reach, dtype=torch.float64)
+    for row in range(length):
+        matrix[row, row : row + len(kernel)] = kernel
+    return matrix @ _fold_matrix(length, reach, border)
+
+
+def _fold_matrix(length: int, reach: int, border: str) -> Tensor:
+    """Return float64 (length + 2·reach, length): 1 where a place shows a pixel."""
+    fold = torch.zeros(length + 2 * reach, length, dtype=torch.float64)
+    for place in range(-reach, length + reach):
+        fold[place + reach, border_pixel(place, length, border)] = 1
+    return fold
+
+
+@lru_cache(maxsize=64)
+def _constant_matrix(kernel: tuple[float, ...], length: int, device: torch.device) -> Tensor:
+    weights = torch.tensor(kernel, dtype=torch.float64)
+    return smoothing_matrix(weights, length, _BORDER).to(torch.float32).to(device)
+
+
+@lru_cache(maxsize=16)
+def _distances_and_fold(length: int, reach: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return float32 distances (length, length + 2·reach) from pixel to place, and the fold."""
+    places = torch.arange(-reach, length + reach, dtype=torch.float32)
+    distances = (places - torch.arange(length)[:, None]).abs()
+    fold = _fold_matrix(length, reach, _BORDER).to(torch.float32)
+    return distances.to(device), fold.to(device)
+
+
+def _gaussian_matrices(sigma: Tensor, reach: Tensor, most: int, length: int) -> Tensor:
+    """Return float32 (B, length, length): a Gaussian filter for each image.
+
+    Args:
+        sigma: float32 (B,), positive.
+        reach: float32 (B,), half the kernel's width, rounded down.
+        most: The greatest `reach` there can be.
+        length: Pixels of a row.
+    """
+    distances, fold = _distances_and_fold(length, most, sigma.device)
+    weights = torch.exp(-0.5 * (distances / sigma[:, None, None]).square())
+    weights = weights * (distances <= reach[:, None, None])
+    return (weights / weights.sum(dim=2, keepdim=True)) @ fold
+
+
+class GaussianBlur(ImageTransform):
+    """`GaussianBlur` with a random sigma, and a kernel as wide as it needs or of random width.
+
+    Source: `create_gaussian_kernel_1d` in albumentations' blur/functional.py: where the drawn size
+    is 0, the kernel reaches 3.5 sigma; an even size counts as the odd one above.
+    """
+
+    def __init__(self, *, sigma_limit: Interval, blur_limit: tuple[int, int]) -> None:
+        """Take albumentations' arguments."""
+        self._sizes = blur_limit
+        self.intervals = {"sigma": sigma_limit, "size": (0.0, 1.0)}
+        self._most = max(blur_limit[1] // 2, int(sigma_limit[1] * 3.5) if not blur_limit[0] else 0)
+
+    @override
+    def draw(self, draws: Draws, size: Size) -> Params:
+        """Return "sigma" and "reach" in pixels: float32 (B,)."""
+        sigma = draws.values["sigma"]
+        kernel_size = integers(draws.values["size"], *self._sizes)
+        by_sigma = torch.floor(sigma * 3.5)
+        reach = torch.where(kernel_size == 0, by_sigma, torch.floor(kernel_size / 2))
+        return {"sigma": sigma, "reach": reach}
+
+    @override
+    def apply(self, images: Tensor, params: Params) -> Tensor:
+        height, width = images.shape[-2:]
+        sigma, reach = params["sigma"], params["reach"]
+        left = _gaussian_matrices(sigma, reach, self._most, height)
+        right = left if width == height else _gaussian_matrices(sigma, reach, self._most, width)
+        return (left[:, None] @ images @ right[:, None].mT).round_()
+
+
+class Sharpen(ImageTransform):
+    """`Sharpen` with its 3×3 kernel: the image less what its neighbours have.
+
+    Source: `Sharpen.get_params` in albumentations' pixel/transforms.py. The kernel, -1 around
+    8 + lightness, is (9 + lightness) times the pixel less the sum of all nine.
+    """
+
+    def __init__(self, *, alpha: Interval, lightness: Interval) -> None:
+        """Take the ranges of the effect's visibility and of the centre's extra weight."""
+        self.intervals = {"alpha": alpha, "lightness": lightness}
+
+    @override
+    def draw(self, draws: Draws, size: Size) -> Params:
+        """Return "alpha" and "lightness": float32 (B,)."""
+        return {"alpha": draws.values["alpha"], "lightness": draws.values["lightness"]}
+
+    @override
+    def apply(self, images: Tensor, params: Params) -> Tensor:
+        height, width = images.shape[-2:]
+        alpha = params["alpha"][:, None, None, None]
+        lightness = params["lightness"][:, None, None, None]
+        ones = (1.0, 1.0, 1.0)
+        rows = _constant_matrix(ones, height, images.device)
+        columns = _constant_matrix(ones, width, images.device)
+        nine = rows @ images @ columns.T
+        effect = images * (9 + lightness) - nine
+        return (images + alpha * (effect - images)).round_().clamp_(0, 255)
+
+
+class UnsharpMask(ImageTransform):
+    """`UnsharpMask`: what a blur takes away, added again where it is more than a threshold.
+
+    Source: `unsharp_mask` in albumentations' pixel/functional.py. The mask of where it is more is
+    blurred itself.
+    """
+
+    def __init__(
+        self,
+        *,
+        blur_limit: tuple[int, int],
+        sigma_limit: Interval,
+        alpha: Interval,
+        threshold: int,
+    ) -> None:
+        """Take albumentations' arguments."""
+        self._sizes = range(blur_limit[0], blur_limit[1] + 1, 2)
+        self._sigma_given = sigma_limit != (0.0, 0.0)
+        self._threshold = threshold
+        self.intervals = {"sigma": sigma_limit, "alpha": alpha, "size": (0.0, 1.0)}
+
+    @override
+    def draw(self, draws: Draws, size: Size) -> Params:
+        """Return "sigma" and "alpha", float32 (B,); "size", the index of the kernel size."""
+        which = integers(draws.values["size"], 0, len(self._sizes) - 1)
+        return {"sigma": draws.values["sigma"], "alpha": draws.values["alpha"], "size": which}
+
+    @override
+    def apply(self, images: Tensor, params: Params) -> Tensor:
+        left = self._matrices(params, images.shape[-2])[:, None]
+        right = self._matrices(params, images.shape[-1])[:, None].mT
+        unit = images / 255
+        residual = unit - left @ unit @ right
+        sharp = (unit + params["alpha"][:, None, None, None] * residual).clamp_(0, 1)
+        over = (residual.abs() * 255 > self._threshold).to(images.dtype)
+        visible = left @ over @ right
+        mixed = sharp * visible + unit * (1 - visible)
+        return mixed.clamp_(0, 1).mul_(255).round_()
+
+    def _matrices(self, params: Params, length: int) -> Tensor:
+        if self._sigma_given:
+            reach = self._sizes[0] // 2 + params["size"]
+            return _gaussian_matrices(params["sigma"], reach, self._sizes[-1] // 2, length)
+        by_size = [
+            _constant_matrix(tuple(gaussian_kernel(0, s).tolist()), length, params["size"].device)
+            for s in self._sizes
+        ]
+        return torch.stack(by_size).index_select(0, params["size"].to(torch.int64))

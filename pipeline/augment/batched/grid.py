@@ -1,0 +1,239 @@
+"""Where each output pixel is read from: several geometric transforms as one sampling grid.
+
+A geometric transform is a *sampling map* S: output pixel p shows what the input has at S(p). One
+transform after the other, T₁ then T₂, shows input point S₁(S₂(p)): maps compose from the last
+transform to the first. Matrices multiply; a displacement field that was given on the pixel grid is
+read in between its pixels. Coordinates are in pixels, (x, y), with (0, 0) the centre of the first
+pixel, as in OpenCV.
+"""
+
+from abc import ABC, abstractmethod
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from typing_extensions import override
+
+from pipeline.augment.batched.transform import Params, Size, Transform, device_constant
+
+
+class MatrixTransform(Transform):
+    """A geometric transform whose sampling map is a matrix: affine or projective.
+
+    Attributes:
+        projective: The last row of the matrix may differ from (0, 0, 1).
+    """
+
+    projective: bool = False
+
+    @abstractmethod
+    def matrix(self, params: Params, size: Size) -> Tensor:
+        """Return float32 (B, 3, 3): from homogeneous output to homogeneous input pixels."""
+
+
+class DisplacementTransform(Transform):
+    """A geometric transform whose sampling map is p + d(p) with a field d given per pixel."""
+
+    @abstractmethod
+    def field(self, params: Params, size: Size) -> "Field":
+        """Return the displacement field."""
+
+
+GeometricTransform = MatrixTransform | DisplacementTransform
+
+
+class Field(ABC):
+    """A displacement for each pixel of each image, in pixels."""
+
+    @abstractmethod
+    def where(self, active: Tensor) -> "Field":
+        """Return this field with zero displacement where bool (B,) `active` is false."""
+
+    @abstractmethod
+    def dense(self) -> Tensor:
+        """Return float32 (B, H, W, 2)."""
+
+    def displaced(self, matrix: Tensor | None, size: Size) -> Tensor:
+        """Return the pixel grid, displaced, then mapped by an affine matrix: (B, H, W, 2)."""
+        points = pixel_grid(size, self.dense().device) + self.dense()
+        return points if matrix is None else map_points(matrix, points, projective=False)
+
+
+class DenseField(Field):
+    """A field held pixel by pixel."""
+
+    def __init__(self, displacement: Tensor) -> None:
+        """Take float32 (B, H, W, 2)."""
+        self._displacement = displacement
+
+    @override
+    def where(self, active: Tensor) -> "DenseField":
+        return DenseField(self._displacement * active[:, None, None, None])
+
+    @override
+    def dense(self) -> Tensor:
+        return self._displacement
+
+
+class SeparableBasis:
+    """Few fixed functions of y and of x whose products span a smooth field.
+
+    Attributes:
+        rows: float32 (H, R), the functions of y.
+        columns: float32 (K, W), the functions of x.
+        interleaved: float32 (2·K, 2·W), `columns` for both directions: maps (x₁ … x_K, y₁ … y_K)
+            to x y x y …, the order in which `grid_sample` reads coordinates.
+    """
+
+    def __init__(self, rows: Tensor, columns: Tensor) -> None:
+        self.rows = rows
+        self.columns = columns
+        zero = torch.zeros_like(columns)
+        to_x, to_y = torch.stack((columns, zero), -1), torch.stack((zero, columns), -1)
+        self.interleaved = torch.cat((to_x.flatten(1), to_y.flatten(1)))
+
+
+class SeparableField(Field):
+    """A field that is a sum of products of functions of y and of x.
+
+    d(x, y) = Σᵣₖ rows[y, r] · coefficients[r, k] · columns[k, x], for each direction. It goes
+    through an affine matrix by its coefficients, a tenth of the numbers that its pixels are.
+    """
+
+    def __init__(self, basis: SeparableBasis, coefficients: Tensor) -> None:
+        """Take the basis and float32 coefficients (B, 2, R, K) of the x and the y direction."""
+        self._basis = basis
+        self._coefficients = coefficients
+
+    @override
+    def where(self, active: Tensor) -> "SeparableField":
+        return SeparableField(self._basis, self._coefficients * active[:, None, None, None])
+
+    @override
+    def dense(self) -> Tensor:
+        planes = self._basis.rows @ (self._coefficients @ self._basis.columns)
+        return planes.permute(0, 2, 3, 1)
+
+    @override
+    def displaced(self, matrix: Tensor | None, size: Size) -> Tensor:
+        coefficients = self._coefficients
+        batch, _, num_rows, _ = coefficients.shape
+        if matrix is None:
+            matrix = torch.eye(3, device=coefficients.device).expand(batch, 3, 3)
+        else:
+            mixed = matrix[:, :2, :2] @ coefficients.flatten(2)
+            coefficients = mixed.view_as(coefficients)
+        # Both directions come out interleaved from one matrix product. To interleave two finished
+        # planes costs as much as sampling the images: 0.38 and 0.40 ms for 256 of them.
+        by_row = coefficients.transpose(1, 2).reshape(batch * num_rows, -1)
+        weights = (by_row @ self._basis.interleaved).view(batch, num_rows, -1)
+        rows, affine_weights = _affine_factors(matrix, size)
+        rows = torch.cat((rows, self._basis.rows), dim=1)
+        return (rows @ torch.cat((affine_weights, weights), dim=1)).view(batch, *size, 2)
+
+
+def _affine_factors(matrix: Tensor, size: Size) -> tuple[Tensor, Tensor]:
+    """Return rows (H, 2) and weights (B, 2, 2·W) whose product is the mapped pixel grid.
+
+    a·x + c does not change with the row and b·y not with the column, so the mapped grid is a
+    product of rank 2. That takes 0.07 ms for 256 images where `F.affine_grid` takes 1.0.
+    """
+    height, width = size
+    y = torch.arange(height, dtype=torch.float32, device=matrix.device)
+    x = torch.arange(width, dtype=torch.float32, device=matrix.device)
+    along_x = x[:, None] * matrix[:, None, :2, 0] + matrix[:, None, :2, 2]
+    along_y = matrix[:, None, :2, 1].expand_as(along_x)
+    weights = torch.stack((along_x, along_y), dim=1).flatten(2)
+    return torch.stack((torch.ones_like(y), y), dim=1), weights
+
+
+@lru_cache(maxsize=16)
+def pixel_grid(size: Size, device: torch.device) -> Tensor:
+    """Return float32 (H, W, 2): the (x, y) of each pixel."""
+    height, width = size
+    y = torch.arange(height, dtype=torch.float32, device=device)
+    x = torch.arange(width, dtype=torch.float32, device=device)
+    return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
+
+
+def map_points(matrix: Tensor, points: Tensor, *, projective: bool) -> Tensor:
+    """Return points (B, H, W, 2) mapped by matrices (B, 3, 3)."""
+    batch, height, width, _ = points.shape
+    flat = points.reshape(batch, -1, 2)
+    if not projective:
+        mapped = torch.baddbmm(matrix[:, None, :2, 2], flat, matrix[:, :2, :2].mT)
+    else:
+        homogeneous = torch.baddbmm(matrix[:, None, :, 2], flat, matrix[:, :, :2].mT)
+        mapped = homogeneous[..., :2] / homogeneous[..., 2:]
+    return mapped.view(batch, height, width, 2)
+
+
+class SamplingGrid:
+    """The composition of sampling maps, built from the last transform to the first.
+
+    Matrices are multiplied for as long as nothing else comes between, and the grid itself is only
+    made at the end: for affine transforms, and for a smooth field followed by them, as one product
+    of small matrices.
+    """
+
+    def __init__(self, batch: int, size: Size, device: torch.device) -> None:
+        """Start with each output pixel showing itself."""
+        self._batch, self._size, self._device = batch, size, device
+        self._points: Field | Tensor | None = None  # None: the pixel grid itself
+        self._matrix: Tensor | None = None  # maps the points
+        self._projective = False
+
+    def map(self, matrix: Tensor, *, projective: bool) -> None:
+        """Compose with matrices (B, 3, 3), of the transform that comes before."""
+        self._matrix = matrix if self._matrix is None else matrix @ self._matrix
+        self._projective |= projective
+
+    def displace(self, field: Field) -> None:
+        """Compose with a displacement field, of the transform that comes before."""
+        if self._points is None and self._matrix is None:
+            self._points = field  # on the pixel grid, where it was given: nothing to interpolate
+            return
+        points = self.coordinates()
+        planes = field.dense().permute(0, 3, 1, 2)
+        at_points = F.grid_sample(
+            planes, normalise(points, self._size), padding_mode="border", align_corners=True
+        )
+        self._points = points + at_points.permute(0, 2, 3, 1)
+        self._matrix, self._projective = None, False
+
+    def coordinates(self) -> Tensor:
+        """Return float32 (B, H, W, 2): the input point, in pixels, that each output pixel shows."""
+        return self._evaluate(self._matrix, self._projective)
+
+    def normalised(self) -> Tensor:
+        """Return the coordinates in the units of `grid_sample`: corner pixels' centres at ±1."""
+        if self._projective or (self._matrix is None and isinstance(self._points, Tensor)):
+            return normalise(self.coordinates(), self._size)
+        scale = _normalising_matrix(self._size, self._device)
+        matrix = scale.expand(self._batch, 3, 3) if self._matrix is None else scale @ self._matrix
+        return self._evaluate(matrix, projective=False)
+
+    def _evaluate(self, matrix: Tensor | None, projective: bool) -> Tensor:
+        points = self._points
+        if isinstance(points, Field) and not projective:
+            return points.displaced(matrix, self._size)
+        if isinstance(points, Field):
+            points = points.displaced(None, self._size)
+        if points is None:
+            if matrix is not None and not projective:
+                rows, weights = _affine_factors(matrix, self._size)
+                return (rows @ weights).view(self._batch, *self._size, 2)
+            points = pixel_grid(self._size, self._device).expand(self._batch, -1, -1, -1)
+        return points if matrix is None else map_points(matrix, points, projective=projective)
+
+
+def _normalising_matrix(size: Size, device: torch.device) -> Tensor:
+    height, width = size
+    return device_constant(((2 / (width - 1), 0, -1), (0, 2 / (height - 1), -1), (0, 0, 1)), device)
+
+
+def normalise(points: Tensor, size: Size) -> Tensor:
+    """Return points (…, 2) in pixels in the units of `grid_sample` with `align_corners=True`."""
+    height, width = size
+    return points * device_constant((2 / (width - 1), 2 / (height - 1)), points.device) - 1

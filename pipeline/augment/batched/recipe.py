@@ -1,0 +1,206 @@
+"""A compiled recipe: what runs, in which order, for which images."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from pipeline.augment.batched import counter
+from pipeline.augment.batched.gates import Gate, fires
+from pipeline.augment.batched.grid import DisplacementTransform, MatrixTransform, SamplingGrid
+from pipeline.augment.batched.sampling import Sampler
+from pipeline.augment.batched.transform import Draws, ImageTransform, Interval, Size, Transform
+
+_NOISE_COUNTERS = 1 << 32
+"""Counters set aside for each transform's noise; the recipe's scalars use those below."""
+
+_ANY_SAMPLER = Sampler("bilinear", "replicate", 0.0)
+"""For flips alone: they show each pixel as it is."""
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One transform of a recipe.
+
+    Attributes:
+        name: albumentations' name of it.
+        transform: The compiled transform.
+        gates: What has to open for it to fire; it always fires if there are none.
+        sampler: How a geometric transform reads the image; None if it does not matter.
+    """
+
+    name: str
+    transform: Transform
+    gates: tuple[Gate, ...]
+    sampler: Sampler | None = None
+
+    @property
+    def geometric(self) -> bool:
+        """Whether it moves pixels and does not change their values."""
+        return isinstance(self.transform, MatrixTransform | DisplacementTransform)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """Leaves that are run together: one image transform, or geometric ones in a row.
+
+    Attributes:
+        leaves: Each with its place in the recipe.
+        sampler: How the images are read; None for an image transform.
+    """
+
+    leaves: Sequence[tuple[int, Leaf]]
+    sampler: Sampler | None
+
+
+class BatchedRecipe:
+    """A recipe as a function of a batch of images and one key for each of them.
+
+    Nothing in it waits for the device or depends on the values of the draws in its control flow on
+    a GPU. On the CPU, a transform that fires for some images is run on those alone.
+    """
+
+    def __init__(self, leaves: Sequence[Leaf], *, fuse: bool = True) -> None:
+        """Take the transforms in their order; `fuse` as in `compile_recipe`."""
+        self.leaves = tuple(leaves)
+        self._steps = _steps(self.leaves, fuse=fuse)
+        # All scalars of the recipe are drawn at once: a row for each, gates and parameters alike.
+        rows: dict[tuple[int | None, str], Interval] = {}
+        for index, leaf in enumerate(self.leaves):
+            rows |= {(None, c): (0.0, 1.0) for gate in leaf.gates for c in gate.columns}
+            rows |= {(index, name): i for name, i in leaf.transform.intervals.items()}
+        self._rows = list(rows)
+        self._intervals = tuple(rows.values())
+
+    @property
+    def num_resamplings(self) -> int:
+        """How often the images are interpolated: once for each run of fused transforms."""
+        return sum(step.sampler is not None for step in self._steps)
+
+    def __call__(self, images: Tensor, keys: Tensor, *, dtype: torch.dtype = torch.uint8) -> Tensor:
+        """Return the images, each augmented by a draw of its own.
+
+        Args:
+            images: uint8 (B, 1, H, W), on any device; not changed.
+            keys: int64 (B,), on the same device: see `image_keys`. The draw for an image depends
+                on its key alone.
+            dtype: Of the result. `torch.float32` saves a conversion where the next thing is to
+                normalise; the values are the same whole numbers 0..255.
+
+        Returns:
+            `dtype` (B, 1, H, W).
+        """
+        size = (images.shape[-2], images.shape[-1])
+        scalars = self._draw_scalars(keys)
+        pixels = images.to(torch.float32)
+        for step in self._steps:
+            if step.sampler is not None:
+                pixels = self._resample(pixels, keys, step, scalars, size)
+            else:
+                ((index, leaf),) = step.leaves
+                pixels = self._apply(pixels, keys, index, leaf, scalars)
+        return pixels.to(dtype)
+
+    def _draw_scalars(self, keys: Tensor) -> dict[int | None, dict[str, Tensor]]:
+        """Return float32 (B,) for each name, under its leaf's index; gates' under None."""
+        scalars: dict[int | None, dict[str, Tensor]] = {
+            index: {} for index in (None, *range(len(self.leaves)))
+        }
+        if self._rows:
+            counters, low, span = _ranges(self._intervals, keys.device)
+            values = counter.uniform(keys, counters).mul_(span).add_(low)
+            for (index, name), row in zip(self._rows, values.unbind(), strict=True):
+                scalars[index][name] = row
+        return scalars
+
+    def _draws(self, index: int, values: Mapping[str, Tensor], keys: Tensor) -> Draws:
+        return Draws(values, keys, (index + 1) * _NOISE_COUNTERS)
+
+    def _apply(
+        self,
+        pixels: Tensor,
+        keys: Tensor,
+        index: int,
+        leaf: Leaf,
+        scalars: Mapping[int | None, Mapping[str, Tensor]],
+    ) -> Tensor:
+        assert isinstance(leaf.transform, ImageTransform)
+        values = scalars[index]
+        size = (pixels.shape[-2], pixels.shape[-1])
+        active = fires(leaf.gates, scalars[None])
+        if active is not None and pixels.device.type == "cpu":
+            # A draw depends on its image's key alone, so the chosen images can be drawn for alone.
+            chosen = active.nonzero()[:, 0]
+            values = {name: value[chosen] for name, value in values.items()}
+            draws = self._draws(index, values, keys[chosen])
+            params = leaf.transform.draw(draws, size)
+            return pixels.index_copy(0, chosen, leaf.transform.apply(pixels[chosen], params))
+        params = leaf.transform.draw(self._draws(index, values, keys), size)
+        applied = leaf.transform.apply(pixels, params)
+        return applied if active is None else torch.where(_per_image(active), applied, pixels)
+
+    def _resample(
+        self,
+        pixels: Tensor,
+        keys: Tensor,
+        step: _Step,
+        scalars: Mapping[int | None, Mapping[str, Tensor]],
+        size: Size,
+    ) -> Tensor:
+        grid = SamplingGrid(len(pixels), size, pixels.device)
+        for index, leaf in reversed(step.leaves):
+            params = leaf.transform.draw(self._draws(index, scalars[index], keys), size)
+            active = fires(leaf.gates, scalars[None])
+            if isinstance(leaf.transform, MatrixTransform):
+                matrix = leaf.transform.matrix(params, size)
+                if active is not None:
+                    identity = torch.eye(3, device=matrix.device)
+                    matrix = torch.where(active[:, None, None], matrix, identity)
+                grid.map(matrix, projective=leaf.transform.projective)
+            else:
+                assert isinstance(leaf.transform, DisplacementTransform)
+                field = leaf.transform.field(params, size)
+                grid.displace(field if active is None else field.where(active))
+        assert step.sampler is not None
+        return step.sampler(pixels, grid)
+
+
+def _per_image(values: Tensor) -> Tensor:
+    return values[:, None, None, None]
+
+
+@lru_cache(maxsize=64)
+def _ranges(intervals: tuple[Interval, ...], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Return counters, lows and widths of the scalars, each (number of scalars, 1)."""
+    low, high = torch.tensor(intervals, dtype=torch.float64, device="cpu").unbind(dim=1)
+    counters = torch.arange(len(intervals))[:, None].to(device)
+    span = (high - low).to(torch.float32)[:, None].to(device)
+    return counters, low.to(torch.float32)[:, None].to(device), span
+
+
+def _steps(leaves: Sequence[Leaf], *, fuse: bool) -> list[_Step]:
+    """Return the leaves in groups that are run together."""
+    steps: list[_Step] = []
+    run: list[tuple[int, Leaf]] = []
+    sampler: Sampler | None = None
+
+    def finish() -> None:
+        nonlocal run, sampler
+        if run:
+            steps.append(_Step(run, sampler or _ANY_SAMPLER))
+        run, sampler = [], None
+
+    for index, leaf in enumerate(leaves):
+        if not leaf.geometric:
+            finish()
+            steps.append(_Step([(index, leaf)], None))
+            continue
+        differs = sampler and leaf.sampler and sampler != leaf.sampler
+        if differs or not fuse:
+            finish()
+        run.append((index, leaf))
+        sampler = sampler or leaf.sampler
+    finish()
+    return steps

@@ -1,0 +1,120 @@
+"""Reading images at a sampling grid: interpolation and what lies outside the image."""
+
+from dataclasses import dataclass
+
+import cv2
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pipeline.augment.batched.grid import SamplingGrid, normalise
+
+INTERPOLATIONS = {
+    cv2.INTER_NEAREST: "nearest",
+    cv2.INTER_LINEAR: "bilinear",
+    cv2.INTER_CUBIC: "bicubic",  # the same kernel as OpenCV's, a = -0.75
+}
+"""OpenCV's flag → the mode of `torch.nn.functional.grid_sample` that gives the same pixels."""
+
+BORDERS = {
+    cv2.BORDER_CONSTANT: "constant",
+    cv2.BORDER_REPLICATE: "replicate",
+    cv2.BORDER_REFLECT: "reflect",
+    cv2.BORDER_REFLECT_101: "reflect_101",
+    cv2.BORDER_WRAP: "wrap",
+}
+"""OpenCV's flag → its name here."""
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """How pixels are read between and outside the pixels of an image.
+
+    Attributes:
+        interpolation: A value of `INTERPOLATIONS`.
+        border: A value of `BORDERS`.
+        fill: The pixel value outside the image, 0..255, where `border` is "constant"; else 0.
+    """
+
+    interpolation: str
+    border: str
+    fill: float
+
+    def __call__(self, images: Tensor, grid: SamplingGrid) -> Tensor:
+        """Return what each output pixel shows.
+
+        Args:
+            images: float32 (B, 1, H, W), whole numbers 0..255.
+            grid: Where each output pixel is read.
+
+        Returns:
+            float32 (B, 1, H, W), rounded to whole numbers 0..255 like OpenCV's uint8 images.
+        """
+        if self.border == "constant":
+            # grid_sample puts zeros outside, and interpolation is linear: shift the zero.
+            shifted = images - self.fill if self.fill else images
+            sampled = self._sample(shifted, grid.normalised(), "zeros")
+            if self.fill:
+                sampled += self.fill
+        elif self.border == "replicate":
+            sampled = self._sample(images, grid.normalised(), "border")
+        else:
+            sampled = self._periodic(images, grid)
+        sampled.round_()  # to even at .5, like cvRound
+        # Only the cubic kernel has negative weights.
+        return sampled.clamp_(0, 255) if self.interpolation == "bicubic" else sampled
+
+    def _sample(self, images: Tensor, points: Tensor, padding: str) -> Tensor:
+        return F.grid_sample(
+            images, points, mode=self.interpolation, padding_mode=padding, align_corners=True
+        )
+
+    def _periodic(self, images: Tensor, grid: SamplingGrid) -> Tensor:
+        """Sample with the image repeated in all directions, as it is or mirrored.
+
+        The image is extended by the kernel's reach and each coordinate folded into one period, so
+        that a kernel never has to reach past the extended image.
+        """
+        height, width = images.shape[-2:]
+        margin = 2  # what a cubic kernel reaches; one is enough for the others
+        rows = _border_index(height, margin, self.border, images.device)
+        columns = _border_index(width, margin, self.border, images.device)
+        extended = images.index_select(-2, rows).index_select(-1, columns)
+        points = grid.coordinates()
+        x = _fold(points[..., 0], width, self.border)
+        y = _fold(points[..., 1], height, self.border)
+        folded = torch.stack((x, y), dim=-1) + margin
+        size = (height + 2 * margin, width + 2 * margin)
+        return self._sample(extended, normalise(folded, size), "border")
+
+
+def _fold(position: Tensor, length: int, border: str) -> Tensor:
+    """Return the position within the image that shows the same as `position` outside it."""
+    if border == "wrap":
+        return torch.remainder(position, length)
+    if border == "reflect":  # mirrored at the outer edge of the first pixel
+        return length - 0.5 - (torch.remainder(position + 0.5, 2 * length) - length).abs()
+    period = max(2 * (length - 1), 1)  # reflect_101: mirrored at the centre of the first pixel
+    return length - 1 - (torch.remainder(position, period) - (length - 1)).abs()
+
+
+def _border_index(length: int, margin: int, border: str, device: torch.device) -> Tensor:
+    """Return int64 (length + 2·margin,): which pixel stands at each place of the extended line."""
+    places = range(-margin, length + margin)
+    return torch.tensor([border_pixel(place, length, border) for place in places], device=device)
+
+
+def border_pixel(place: int, length: int, border: str) -> int:
+    """Return the pixel 0 … length - 1 that OpenCV's border mode shows at `place`.
+
+    The same as `cv2.borderInterpolate`; "constant" shows no pixel and is not a mode here.
+    """
+    if border == "replicate":
+        return min(max(place, 0), length - 1)
+    if border == "wrap":
+        return place % length
+    if border == "reflect":
+        place %= 2 * length
+        return min(place, 2 * length - 1 - place)
+    place %= max(2 * (length - 1), 1)
+    return min(place, 2 * (length - 1) - place) if length > 1 else 0

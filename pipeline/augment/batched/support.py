@@ -1,0 +1,374 @@
+"""What compiles: each albumentations transform, with what its arguments may be.
+
+This is data: `compiler` checks a recipe against it, and the table in the README is made from it.
+An argument that is not listed here, in whatever version of albumentations, is refused.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import albumentations as A
+
+from pipeline.augment.batched import (
+    affine,
+    distortion,
+    dropout,
+    elastic,
+    filters,
+    morphology,
+    pixel,
+)
+from pipeline.augment.batched.sampling import BORDERS, INTERPOLATIONS
+from pipeline.augment.batched.transform import Transform
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What an argument may be.
+
+    Attributes:
+        text: It in words, for the table and for the refusal.
+        accepts: Tells whether a value may be compiled.
+    """
+
+    text: str
+    accepts: Callable[[Any], bool]
+
+
+def _is_pixel(value: object) -> bool:
+    return isinstance(value, int | float) and value in range(256)
+
+
+def _only(value: object, because: str) -> Rule:
+    return Rule(f"only {value!r}: {because}", lambda given: given == value)
+
+
+ANY = Rule("any", lambda _: True)
+UNUSED = Rule("any: has no effect on images", lambda _: True)
+PIXEL = Rule("a whole number 0..255", _is_pixel)
+HOLE_FILL = Rule(
+    "a whole number 0..255, 'random' or 'random_uniform'",
+    lambda given: _is_pixel(given) or given in ("random", "random_uniform"),
+)
+INTERPOLATION = Rule("nearest, linear or cubic", lambda given: given in INTERPOLATIONS)
+BORDER = Rule("constant, replicate, reflect, reflect_101 or wrap", lambda given: given in BORDERS)
+POSITIVE_SCALE = Rule("positive", lambda given: all(low > 0 for low, _ in given.values()))
+SAME_SIZE = _only(False, "the size of the output would vary")
+
+_SAMPLING = {
+    "interpolation": INTERPOLATION,
+    "border_mode": BORDER,
+    "fill": PIXEL,
+    "fill_mask": UNUSED,
+    "mask_interpolation": UNUSED,
+}
+_DISTORTION = _SAMPLING | {"keypoint_remapping_method": UNUSED}
+_HOLES = {"fill": HOLE_FILL, "fill_mask": UNUSED}
+
+
+@dataclass(frozen=True)
+class Support:
+    """How one albumentations transform is compiled.
+
+    Attributes:
+        source: The albumentations class; a subclass of it is another transform.
+        arguments: Each argument of its constructor but `p` → what it may be.
+        build: Turns an instance, whose arguments were accepted, into the compiled transform.
+        tolerance: How far a pixel (0..255) may be from albumentations' own, given the same drawn
+            parameters.
+        rare: The share of pixels that may be further off than that.
+        why: Where the difference comes from.
+    """
+
+    source: type[A.BasicTransform]
+    arguments: Mapping[str, Rule]
+    build: Callable[[Any], Transform]
+    tolerance: int
+    rare: float
+    why: str
+
+
+_FLOAT = "float32 coordinates where OpenCV has float64; both round to whole pixel values"
+_EXACT = "the same whole numbers"
+
+TRANSFORMS: Sequence[Support] = (
+    Support(
+        A.Affine,
+        _SAMPLING
+        | {
+            "scale": POSITIVE_SCALE,
+            "translate_percent": ANY,
+            "translate_px": ANY,
+            "rotate": ANY,
+            "shear": ANY,
+            "keep_ratio": ANY,
+            "balanced_scale": ANY,
+            "fit_output": SAME_SIZE,
+            "rotate_method": UNUSED,
+        },
+        affine.affine,
+        1,
+        0.0,
+        _FLOAT,
+    ),
+    Support(
+        A.ShiftScaleRotate,
+        _SAMPLING
+        | {
+            "shift_limit": ANY,
+            "shift_limit_x": ANY,
+            "shift_limit_y": ANY,
+            "scale_limit": Rule("above -1", lambda given: given[0] > 0),
+            "rotate_limit": ANY,
+            "rotate_method": UNUSED,
+        },
+        affine.affine,
+        1,
+        0.0,
+        _FLOAT,
+    ),
+    Support(
+        A.Rotate,
+        _SAMPLING | {"limit": ANY, "crop_border": SAME_SIZE, "rotate_method": UNUSED},
+        lambda t: affine.Affine(rotate=t.limit),
+        1,
+        0.0,
+        _FLOAT,
+    ),
+    Support(
+        A.Perspective,
+        _SAMPLING
+        | {
+            "scale": ANY,
+            "keep_size": _only(True, "the size of the output would vary"),
+            "fit_output": _only(False, "its frame is rounded to whole pixels for each image"),
+        },
+        lambda t: affine.Perspective(t.scale),
+        1,
+        0.0,
+        _FLOAT,
+    ),
+    Support(A.HorizontalFlip, {}, lambda _: affine.Flip(horizontal=True), 0, 0.0, _EXACT),
+    Support(A.VerticalFlip, {}, lambda _: affine.Flip(horizontal=False), 0, 0.0, _EXACT),
+    Support(
+        A.ElasticTransform,
+        _DISTORTION
+        | {
+            "alpha": ANY,
+            "sigma": ANY,
+            "approximate": ANY,
+            "same_dxdy": ANY,
+            "noise_distribution": ANY,
+        },
+        elastic.from_albumentations,
+        2,
+        0.0,
+        "the smoothed field is kept to 0.01 px",
+    ),
+    Support(
+        A.GridDistortion,
+        _DISTORTION | {"num_steps": ANY, "distort_limit": ANY, "normalized": ANY},
+        lambda t: distortion.Grid(
+            num_steps=t.num_steps, distort_limit=t.distort_limit, normalized=t.normalized
+        ),
+        1,
+        0.0,
+        _FLOAT,
+    ),
+    Support(
+        A.OpticalDistortion,
+        _DISTORTION | {"distort_limit": ANY, "mode": ANY},
+        lambda t: distortion.Optical(t.distort_limit, fisheye=t.mode == "fisheye"),
+        1,
+        0.0,
+        _FLOAT,
+    ),
+    Support(
+        A.ThinPlateSpline,
+        _DISTORTION | {"scale_range": ANY, "num_control_points": ANY},
+        lambda t: distortion.ThinPlateSpline(
+            scale_range=t.scale_range, num_control_points=t.num_control_points
+        ),
+        2,
+        0.0,
+        "albumentations solves the spline's equations in float32",
+    ),
+    Support(
+        A.CoarseDropout,
+        _HOLES | {"num_holes_range": ANY, "hole_height_range": ANY, "hole_width_range": ANY},
+        lambda t: dropout.CoarseDropout(
+            num_holes_range=t.num_holes_range,
+            hole_height_range=t.hole_height_range,
+            hole_width_range=t.hole_width_range,
+            fill=t.fill,
+        ),
+        0,
+        0.0,
+        _EXACT,
+    ),
+    Support(
+        A.Erasing,
+        _HOLES | {"scale": ANY, "ratio": ANY},
+        lambda t: dropout.Erasing(scale=t.scale, ratio=t.ratio, fill=t.fill),
+        0,
+        0.0,
+        _EXACT,
+    ),
+    Support(
+        A.GridDropout,
+        _HOLES
+        | {
+            "ratio": ANY,
+            "random_offset": ANY,
+            "holes_number_xy": ANY,
+            "shift_xy": ANY,
+            "unit_size_range": _only(None, "the number of cells would vary"),
+        },
+        lambda t: dropout.GridDropout(
+            ratio=t.ratio,
+            random_offset=t.random_offset,
+            holes_number_xy=t.holes_number_xy,
+            shift_xy=t.shift_xy,
+            fill=t.fill,
+        ),
+        0,
+        0.0,
+        _EXACT,
+    ),
+    Support(
+        A.GaussNoise,
+        {"std_range": ANY, "mean_range": ANY, "noise_scale_factor": ANY, "per_channel": UNUSED},
+        lambda t: pixel.GaussNoise(
+            std_range=t.std_range,
+            mean_range=t.mean_range,
+            noise_scale_factor=t.noise_scale_factor,
+        ),
+        0,
+        0.0,
+        _EXACT,
+    ),
+    Support(
+        A.RandomBrightnessContrast,
+        {
+            "brightness_limit": ANY,
+            "contrast_limit": ANY,
+            "brightness_by_max": ANY,
+            "ensure_safe_range": ANY,
+        },
+        lambda t: pixel.BrightnessContrast(
+            brightness_limit=t.brightness_limit,
+            contrast_limit=t.contrast_limit,
+            brightness_by_max=t.brightness_by_max,
+            ensure_safe_range=t.ensure_safe_range,
+        ),
+        1,
+        0.0,
+        "float32 sums next to a whole number, which is then cut",
+    ),
+    Support(
+        A.RandomGamma,
+        {"gamma_limit": ANY},
+        lambda t: pixel.Gamma(t.gamma_limit),
+        1,
+        0.0,
+        "float32 powers next to a whole number, which is then cut",
+    ),
+    Support(A.InvertImg, {}, lambda _: pixel.Invert(), 0, 0.0, _EXACT),
+    Support(
+        A.GaussianBlur,
+        {
+            "blur_limit": ANY,
+            "sigma_limit": Rule("positive", lambda given: given[0] > 0),
+        },
+        lambda t: filters.GaussianBlur(sigma_limit=t.sigma_limit, blur_limit=t.blur_limit),
+        1,
+        0.0,
+        "float32 sums that round to the other side",
+    ),
+    Support(
+        A.Sharpen,
+        {
+            "alpha": ANY,
+            "lightness": ANY,
+            "method": _only("kernel", "the other one wraps around 256 in albumentations 2.0.8"),
+            "kernel_size": UNUSED,
+            "sigma": UNUSED,
+        },
+        lambda t: filters.Sharpen(alpha=t.alpha, lightness=t.lightness),
+        1,
+        0.0,
+        "float32 sums that round to the other side",
+    ),
+    Support(
+        A.UnsharpMask,
+        {
+            "blur_limit": ANY,
+            "sigma_limit": Rule(
+                "0, or all positive", lambda given: given[0] > 0 or given == (0.0, 0.0)
+            ),
+            "alpha": ANY,
+            "threshold": ANY,
+        },
+        lambda t: filters.UnsharpMask(
+            blur_limit=t.blur_limit,
+            sigma_limit=t.sigma_limit,
+            alpha=t.alpha,
+            threshold=t.threshold,
+        ),
+        1,
+        0.001,
+        "a residual that is the threshold but for rounding counts as over it or not",
+    ),
+    Support(
+        A.Morphological,
+        {"scale": ANY, "operation": ANY},
+        lambda t: morphology.Morphological(scale=t.scale, dilation=t.operation == "dilation"),
+        0,
+        0.0,
+        _EXACT,
+    ),
+)
+"""Every transform that compiles."""
+
+COMBINATORS: Sequence[type] = (
+    A.Compose,
+    A.Sequential,
+    A.OneOf,
+    A.SomeOf,
+    A.RandomOrder,
+    A.NoOp,
+)
+"""Every combinator that compiles, each with its `p`."""
+
+
+def support_of(transform: object) -> Support | None:
+    """Return how a transform is compiled; None if it is not of a class in `TRANSFORMS`."""
+    return next((s for s in TRANSFORMS if s.source is type(transform)), None)
+
+
+def refusals(transform: A.BasicTransform, support: Support) -> Iterator[str]:
+    """Yield a sentence for each argument of a transform that cannot be compiled."""
+    name = support.source.__name__
+    given = set(type(transform).InitSchema.model_fields) - {"p", "strict"}
+    for argument in sorted(given):
+        rule = support.arguments.get(argument)
+        value = getattr(transform, argument, None)
+        if rule is None:
+            yield f"{name}({argument}={value!r}): this argument is not known to the compiler"
+        elif not rule.accepts(value):
+            yield f"{name}({argument}={value!r}): must be {rule.text}"
+
+
+def support_table() -> list[tuple[str, str, str]]:
+    """Return what compiles as rows (transform, arguments that may be anything, limits).
+
+    The README's table is made from it.
+    """
+    rows = []
+    for support in TRANSFORMS:
+        free = [k for k, rule in support.arguments.items() if rule in (ANY, UNUSED)]
+        limits = [f"{k}: {r.text}" for k, r in support.arguments.items() if r not in (ANY, UNUSED)]
+        rows.append((support.source.__name__, ", ".join(sorted(free)), "; ".join(sorted(limits))))
+    rows += [(combinator.__name__, "", "") for combinator in COMBINATORS]
+    return rows

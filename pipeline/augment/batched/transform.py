@@ -1,0 +1,106 @@
+"""What every compiled transform is: a draw from the image's key, and an effect on a batch."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pipeline.augment.batched import counter
+
+Params = Mapping[str, Tensor]
+"""A transform's drawn parameters, each with the batch as its first dimension."""
+
+Size = tuple[int, int]
+"""(H, W)."""
+
+Interval = tuple[float, float]
+"""(low, high) of a uniform draw; equal where the parameter is constant."""
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The random numbers of one transform for a batch of images.
+
+    Attributes:
+        values: Name of a scalar in `Transform.intervals` → float32 (B,), uniform on its interval.
+        keys: int64 (B,), for numbers by the pixel.
+        counter: The first counter of `keys` that belongs to this transform's noise.
+    """
+
+    values: Mapping[str, Tensor]
+    keys: Tensor
+    counter: int
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Return float32 (B, *shape), uniform on (0, 1], from the noise counters."""
+        count = math.prod(shape)
+        return counter.uniform_noise(self.keys, self.counter, count).reshape(-1, *shape)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Return float32 (B, *shape), standard normal, from the noise counters."""
+        count = math.prod(shape)
+        return counter.normal_noise(self.keys, self.counter, count).reshape(-1, *shape)
+
+
+def integers(unit: Tensor, low: int | Tensor, high: int | Tensor) -> Tensor:
+    """Return whole numbers, uniform on low … high inclusive, as float32.
+
+    Args:
+        unit: float32, uniform on [0, 1).
+        low: The least value; a tensor must broadcast with `unit`.
+        high: The greatest value.
+    """
+    # The product can round up to a whole number that is one too many: 29·(1 - 2⁻²⁴) is 29.
+    span = high - low
+    steps = torch.floor(unit * (span + 1))
+    if isinstance(span, Tensor):
+        return low + torch.minimum(steps, span.to(steps.dtype))
+    return low + steps.clamp_(max=span)
+
+
+@lru_cache(maxsize=256)
+def device_constant(values: tuple[Any, ...], device: torch.device) -> Tensor:
+    """Return a float32 tensor of (nested) tuples of numbers, copied to the device only once.
+
+    A copy at each call would make the host wait for a GPU and could not be captured in a graph.
+    """
+    return torch.tensor(values, dtype=torch.float32, device=device)
+
+
+class Transform(ABC):
+    """One albumentations transform, compiled.
+
+    It is made of two halves, so that each can be compared with albumentations alone: `draw` turns
+    random numbers into parameters, and what is done with the parameters is drawn from nothing.
+
+    Attributes:
+        intervals: The scalars drawn per image, each uniform on its interval. A width of zero is a
+            constant.
+    """
+
+    intervals: Mapping[str, Interval]
+
+    @abstractmethod
+    def draw(self, draws: Draws, size: Size) -> Params:
+        """Return this transform's parameters for images of `size`."""
+
+
+class ImageTransform(Transform):
+    """A transform of the pixel values."""
+
+    @abstractmethod
+    def apply(self, images: Tensor, params: Params) -> Tensor:
+        """Return the transformed images.
+
+        Args:
+            images: float32 (B, 1, H, W), whole numbers 0..255; not changed.
+            params: From `draw`.
+
+        Returns:
+            float32 (B, 1, H, W), whole numbers 0..255, rounded the way albumentations does.
+        """

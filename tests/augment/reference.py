@@ -1,0 +1,104 @@
+"""albumentations with its random numbers written down, and the batched engine fed with them."""
+
+import random
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import albumentations as A
+import numpy as np
+import torch
+
+from pipeline.augment.batched import compile_recipe
+from pipeline.augment.batched.grid import DisplacementTransform, MatrixTransform, SamplingGrid
+from pipeline.augment.batched.recipe import Leaf
+from pipeline.augment.batched.transform import Draws, Params
+
+SIZE = (28, 28)
+
+
+class RecordingRandom(random.Random):
+    """Python's generator, with a list of what it returned."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.log: list[Any] = []
+
+    def _keep(self, value: Any) -> Any:
+        self.log.append(value)
+        return value
+
+    def uniform(self, a: float, b: float) -> float:
+        return self._keep(super().uniform(a, b))
+
+    def randint(self, a: int, b: int) -> int:
+        return self._keep(super().randrange(a, b + 1))
+
+    def choice(self, seq: Any) -> Any:
+        return self._keep(super().choice(seq))
+
+
+class RecordingGenerator:
+    """numpy's generator, with a list of what it returned."""
+
+    def __init__(self, seed: int) -> None:
+        self._generator = np.random.default_rng(seed)
+        self.log: list[Any] = []
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._generator, name)
+
+        def recorded(*args: Any, **kwargs: Any) -> Any:
+            value = method(*args, **kwargs)
+            self.log.append(np.copy(value))
+            return value
+
+        return recorded
+
+
+def make(cls: type, **kwargs: Any) -> Any:
+    """Return a transform that always fires; ShiftScaleRotate warns that it is one of Affine's."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return cls(p=1.0, **kwargs)
+
+
+def run_albumentations(
+    transform: Any, images: np.ndarray, seed: int
+) -> Iterator[tuple[np.ndarray, dict[str, Any], list[Any], list[Any]]]:
+    """Yield, for each image: pixels, parameters, Python's draws and numpy's draws."""
+    py_random, generator = RecordingRandom(seed), RecordingGenerator(seed)
+    transform.set_random_state(generator, py_random)
+    for image in images:
+        py_random.log, generator.log = [], []
+        out = transform(image=image[..., None])["image"]  # (H, W, 1), as the pipeline does
+        yield out.reshape(image.shape), transform.params, py_random.log, generator.log
+
+
+def compiled_leaf(transform: Any) -> Leaf:
+    (leaf,) = compile_recipe(A.Compose([transform])).leaves
+    return leaf
+
+
+def values_of(names: str, log: list[Any]) -> dict[str, float]:
+    return dict(zip(names.split(), log, strict=True))
+
+
+def draws_with(values: dict[str, torch.Tensor], count: int) -> Draws:
+    return Draws(values, torch.zeros(count, dtype=torch.int64), 0)
+
+
+def apply_leaf(leaf: Leaf, images: torch.Tensor, params: Params) -> torch.Tensor:
+    """Return uint8 (B, 1, H, W) of one transform with given parameters."""
+    pixels = images.to(torch.float32)
+    if isinstance(leaf.transform, MatrixTransform | DisplacementTransform):
+        grid = SamplingGrid(len(images), SIZE, images.device)
+        if isinstance(leaf.transform, MatrixTransform):
+            matrix = leaf.transform.matrix(params, SIZE)
+            grid.map(matrix, projective=leaf.transform.projective)
+        else:
+            grid.displace(leaf.transform.field(params, SIZE))
+        from pipeline.augment.batched.recipe import _ANY_SAMPLER
+
+        return (leaf.sampler or _ANY_SAMPLER)(pixels, grid).to(torch.uint8)
+    return leaf.transform.apply(pixels, params).to(torch.uint8)
