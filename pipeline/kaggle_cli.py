@@ -1,0 +1,266 @@
+"""What the pipeline asks Kaggle for, by way of the `kaggle` command.
+
+Written for `kaggle` 2.2.4 and 2.2.5. One call takes about 0.8 s, most of it the command's start.
+"""
+
+import csv
+import io
+import json
+import re
+import shutil
+import time
+import zipfile
+import zlib
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.competition import Competition
+from pipeline.kaggle_command import CommandTimeout, Output, check_credentials, run_kaggle
+from pipeline.kaggle_faults import KaggleFault, fault_of
+from pipeline.reporting import Bar, Reporter
+
+__all__ = ["KaggleFault", "Limits", "Submission", "check_credentials", "download"]
+__all__ += ["error_text", "list_submissions", "submission_limits", "submit"]
+
+_CALL_TIMEOUT_S = 60.0
+# 2.2.5 goes on for 369 s with an upload host that cannot be reached.
+_SUBMIT_TIMEOUT_S = 600.0
+_DOWNLOAD_TIMEOUT_S = 3600.0
+# Between its five attempts the command waits at most 33 s.
+_STALL_S = 120.0
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One line of the submissions list.
+
+    Attributes:
+        reference: Kaggle's number for it.
+        description: The message it was sent with.
+        status: "pending", "complete" or "error".
+        public_score: As Kaggle writes it; empty while there is none.
+    """
+
+    reference: str
+    description: str
+    status: str
+    public_score: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many submissions were made today (UTC) and how many more are allowed."""
+
+    num_today: int
+    num_left: int
+
+
+def download(
+    competition: Competition, folder: Path, reporter: Reporter, *, stall_s: float = _STALL_S
+) -> Path:
+    """Download the competition's files as one zip archive whose checksums are right.
+
+    A cut download leaves a part behind which a later call of the command completes, by an error
+    page in the worst case, and then calls it whole (2.2.4). So nothing of a failed download is
+    kept, and none is ever continued by a second call.
+
+    Args:
+        competition: One that is on Kaggle.
+        folder: An empty folder that the caller removes.
+        reporter: Gets the progress.
+        stall_s: Give up when not one byte arrives for so long.
+
+    Returns:
+        The archive's path, in `folder`.
+
+    Raises:
+        UserError: There are no credentials, Kaggle refuses, the download fails, or what arrives
+            is damaged twice in a row; `folder` is left without any part of it.
+    """
+    check_credentials(
+        f"or download the zip from {competition.url}/data in a browser and run "
+        f"`make data ZIP=~/Downloads/{competition.slug}.zip`."
+    )
+    archive = folder / f"{competition.slug}.zip"
+    reporter.line(f"Downloading {archive.name} from Kaggle.")
+    for is_last in (False, True):
+        _clear(folder, competition)
+        try:
+            _download_once(competition, archive, reporter, stall_s)
+            damage = _damage(archive)
+        except BaseException:
+            _clear(folder, competition)
+            raise
+        if damage is None:
+            return archive
+        _clear(folder, competition)
+        if not is_last:
+            reporter.line(f"The download was damaged ({damage}); trying once more from the start.")
+    raise KaggleFault(
+        f"Kaggle's {archive.name} arrived damaged twice ({damage}); try again later, or download "
+        f"it from {competition.url}/data in a browser and run `make data ZIP=...`.",
+        refused=False,
+    )
+
+
+def _download_once(
+    competition: Competition, archive: Path, reporter: Reporter, stall_s: float
+) -> None:
+    """Let the command write `archive`, and show how the file grows."""
+    marker = archive.with_name(archive.name + ".kaggle-partial")
+    num_bytes, changed_at = 0, time.monotonic()
+    bar: Bar | None = None
+
+    with ExitStack() as stack:
+
+        def watch() -> None:
+            nonlocal num_bytes, changed_at, bar
+            size = archive.stat().st_size if archive.exists() else 0
+            if bar is None and (total := _announced_size(marker)):
+                bar = stack.enter_context(reporter.bar(f"{archive.name}, kB", total // 1000))
+            if bar is not None and size > num_bytes:
+                bar.advance(size // 1000 - num_bytes // 1000, f"{size / 1e6:.1f} MB")
+            if size != num_bytes:
+                num_bytes, changed_at = size, time.monotonic()
+            elif time.monotonic() - changed_at > stall_s:
+                raise CommandTimeout
+
+        output = _call(
+            competition,
+            *("download", competition.slug, "--path", str(archive.parent), "--force", "--quiet"),
+            timeout_s=_DOWNLOAD_TIMEOUT_S,
+            on_tick=watch,
+        )
+    is_short = "does not match expected size" in output.stdout + output.stderr
+    if output.code != 0 and not is_short:
+        raise fault_of(output, competition)
+    if not archive.exists():
+        # A web page in place of the redirect is saved as "<slug>.CompetitionApiService/...", with
+        # exit code 0.
+        pages = [path for path in archive.parent.rglob("*") if path.is_file() and path != marker]
+        start = pages[0].read_bytes()[:1000].decode(errors="replace") if pages else ""
+        raise fault_of(Output(output.code, start or "no archive came", ""), competition)
+
+
+def _announced_size(marker: Path) -> int | None:
+    """The archive's full size in bytes, from the note that the command keeps while it loads."""
+    try:
+        size = json.loads(marker.read_bytes())["size"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return size if isinstance(size, int) else None
+
+
+def _damage(archive: Path) -> str | None:
+    """What is wrong with the archive; None if every member's checksum is right."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            bad = opened.testzip()
+    # An encrypted member is a RuntimeError, an unknown compression a NotImplementedError.
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError) as error:
+        return str(error) or type(error).__name__
+    return f"wrong checksum of {bad}" if bad else None
+
+
+def _clear(folder: Path, competition: Competition) -> None:
+    """Delete the archive, a part of it, its note, and whatever was saved in its place."""
+    for path in folder.glob(f"{competition.slug}.*"):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def submit(competition: Competition, csv_file: Path, message: str) -> None:
+    """Upload a file and ask for its scoring.
+
+    Returning proves nothing: look for the submission in `list_submissions`.
+
+    Raises:
+        KaggleFault: The command failed; its `refused` tells whether the submission may
+            nevertheless have been made.
+        UserError: There are no credentials, or no `kaggle` command.
+    """
+    check_credentials(f"or upload {csv_file} at {competition.url}/submit in a browser.")
+    output = _call(
+        competition,
+        *("submit", competition.slug, f"--file={csv_file}", f"--message={message}", "--quiet"),
+        timeout_s=_SUBMIT_TIMEOUT_S,
+    )
+    # 2.2.4 reports a refused upload with exit code 0.
+    if output.code != 0 or "could not submit to competition" in output.stdout.lower():
+        raise fault_of(output, competition)
+
+
+def list_submissions(competition: Competition) -> list[Submission]:
+    """Return your newest submissions (at most 200), newest first.
+
+    Raises:
+        KaggleFault: The command failed.
+        UserError: There are no credentials, or no `kaggle` command.
+    """
+    check_credentials(f"or look at {competition.url}/submissions in a browser.")
+    output = _call(
+        competition, "submissions", competition.slug, "--csv", "--quiet", "--page-size=200"
+    )
+    # Warnings, for one about the access rights of kaggle.json, come before the table.
+    table = re.search(r"^ref,", output.stdout, re.MULTILINE)
+    if output.code != 0 or (table is None and "No submissions found" not in output.stdout):
+        raise fault_of(output, competition)
+    if table is None:
+        return []
+    rows = csv.DictReader(io.StringIO(output.stdout[table.start() :], newline=""))
+    return [
+        Submission(
+            reference=row["ref"],
+            description=row.get("description") or "",
+            # Printed as "SubmissionStatus.COMPLETE".
+            status=(row.get("status") or "pending").rpartition(".")[2].lower(),
+            public_score=row.get("publicScore") or "",
+        )
+        for row in rows
+    ]
+
+
+def error_text(competition: Competition, reference: str) -> str:
+    """Return Kaggle's words for why a submission could not be scored; empty if unknown.
+
+    Only from 2.2.5 on the command can tell them.
+    """
+    try:
+        output = _call(competition, "submission", reference)
+    except KaggleFault:
+        return ""
+    # Further lines of the text are indented below the first.
+    found = re.search(r"^Error: *(.+(?:\n +.+)*)", output.stdout, re.MULTILINE)
+    return " ".join(found[1].split()) if found and output.code == 0 else ""
+
+
+def submission_limits(competition: Competition) -> Limits | None:
+    """Return how many submissions are left today; None if Kaggle does not tell."""
+    try:
+        output = _call(competition, "submission-limits", competition.slug, "--json", "--quiet")
+        values = json.loads(output.stdout[output.stdout.index("{") :])
+        # Zeros are left out of the answer.
+        return Limits(int(values.get("numToday", 0)), int(values.get("numAllowedNow", 0)))
+    except (KaggleFault, ValueError):
+        return None
+
+
+def _call(
+    competition: Competition,
+    *arguments: str,
+    timeout_s: float = _CALL_TIMEOUT_S,
+    on_tick: Callable[[], None] = lambda: None,
+) -> Output:
+    """Run `kaggle competitions ...`; a timeout becomes a fault."""
+    try:
+        return run_kaggle("competitions", *arguments, timeout_s=timeout_s, on_tick=on_tick)
+    except CommandTimeout:
+        raise KaggleFault(
+            f"Kaggle did not answer in time (`kaggle competitions {arguments[0]}` for "
+            f"{competition.slug} was stopped); check the network and run the same command again.",
+            refused=False,
+        ) from None

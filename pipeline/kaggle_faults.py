@@ -1,0 +1,151 @@
+"""What went wrong at Kaggle, told from exit code and output of the command.
+
+The command prints the server's message without its status code, so most faults can only be told
+by their words. The words below were collected from `kaggle` 2.2.4 and 2.2.5.
+"""
+
+import re
+from dataclasses import dataclass
+
+from pipeline.competition import Competition
+from pipeline.errors import UserError
+from pipeline.kaggle_command import Output, find_credentials
+
+
+class KaggleFault(UserError):
+    """A call of the `kaggle` command failed.
+
+    Attributes:
+        refused: Kaggle said no, or was never asked: nothing has happened there. False if it may
+            have done what it was asked to, although no answer came.
+    """
+
+    def __init__(self, sentence: str, *, refused: bool) -> None:
+        super().__init__(sentence)
+        self.refused = refused
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """A fault: the words that give it away, the sentence for it, and whether it is a refusal."""
+
+    words: str
+    sentence: str
+    refused: bool
+
+
+_RULES = (
+    _Rule(
+        r"authentication required to call the kaggle api|\b401 client error|unauthenticated",
+        "Kaggle does not accept the credentials in {credentials}; make a new API token at "
+        "https://www.kaggle.com/settings/api and put it there (a stale token there hides valid "
+        "credentials elsewhere).",
+        True,
+    ),
+    _Rule(
+        "could not submit to competition",
+        "Kaggle's storage did not take the upload; run the same command again.",
+        True,
+    ),
+    _Rule(
+        r"expecting value: line \d|<!doctype|<html",
+        "a web page came back in place of Kaggle's answer, probably from a proxy or from the "
+        "sign-in page of this network; open https://www.kaggle.com in a browser, then run the "
+        "same command again.",
+        False,
+    ),
+    _Rule(
+        r"max retries exceeded|connection ?(refused|aborted|reset|error|broken)|remotedisconnected|"
+        r"incompleteread|timed out|failed to resolve|network is unreachable",
+        "the connection to Kaggle could not be made or broke off ({reason}); check the network "
+        "and run the same command again.",
+        False,
+    ),
+    _Rule(
+        r"\b429 client error|too many requests|rate.?limit",
+        "Kaggle takes no more requests from you for the moment (429: {said}); wait some minutes, "
+        "then run the same command again.",
+        True,
+    ),
+    _Rule(
+        r"\b5\d\d server error|problem on kaggle's side|internal (server )?error|"
+        "service unavailable",
+        "Kaggle itself has a fault just now ({said}); run the same command again later.",
+        False,
+    ),
+    _Rule(
+        r"\b404 client error|competition not found|could not find competition",
+        "Kaggle knows no competition {slug} ({said}); see whether {url} opens in a browser.",
+        True,
+    ),
+    _Rule(
+        r"\brules\b|\b403 client error: forbidden for url: \S*competitionapiservice",
+        "Kaggle lets you take part only after you have accepted the rules; open {url}/rules, "
+        "accept them, then run the same command again (it said: {said}).",
+        True,
+    ),
+    _Rule(
+        r"(daily|per day|today).*(limit|submission)|(limit|submission).*(daily|per day|today)|"
+        "submission limit|maximum number of submissions",
+        "you have no submission left today ({said}); run the same command again after midnight "
+        "UTC.",
+        True,
+    ),
+    _Rule(
+        "no space left on device",
+        "the disk is full; make room, then run the same command again.",
+        False,
+    ),
+)
+
+_REASONS = (
+    "connection refused",
+    "name or service not known",
+    "network is unreachable",
+    "timed out",
+    "remote end closed connection",
+    "connection reset",
+    "broken",
+)
+
+
+def fault_of(output: Output, competition: Competition) -> KaggleFault:
+    """Return the fault that a failed command's output tells of.
+
+    Args:
+        output: What the command printed.
+        competition: The competition it was about.
+    """
+    said = _said(output)
+    # 2.2.5 adds a hint of its own below the server's message; for every 403 it is about rules.
+    hints = output.stderr.replace("you may need to accept its rules first", "")
+    hints = re.sub(r"https://\S+/rules", "", hints)
+    text = f"{said}\n{output.stdout}\n{hints}".lower()
+    reason = next((reason for reason in _REASONS if reason in text), "no answer")
+    for rule in _RULES:
+        if re.search(rule.words, text):
+            sentence = rule.sentence.format(
+                said=said,
+                reason=reason,
+                slug=competition.slug,
+                url=competition.url,
+                credentials=find_credentials() or "your settings",
+            )
+            return KaggleFault(sentence, refused=rule.refused)
+    if "traceback" in text:
+        return KaggleFault(
+            f"the kaggle command failed ({said}); run the same command again, or install another "
+            "version of it.",
+            refused=False,
+        )
+    return KaggleFault(f"Kaggle refused: {said}", refused=True)
+
+
+def _said(output: Output) -> str:
+    """The server's message, or the last line of a traceback, in one line."""
+    text = output.stderr.strip() or output.stdout.strip() or f"exit code {output.code}"
+    if "Traceback (most recent call last)" in text:
+        said = text.splitlines()[-1]
+    else:
+        said = " ".join(text.split("\n\n")[0].split())
+    return said if len(said) <= 300 else said[:299] + "…"
