@@ -1,0 +1,141 @@
+"""Upload a run's predictions, wait for the score, write the receipt."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.artifacts.digits_cache import load_digits, load_manifest
+from pipeline.artifacts.files import locked, sha256
+from pipeline.artifacts.paths import RunPaths, Workspace
+from pipeline.artifacts.probs import load_probs
+from pipeline.artifacts.records import Receipt, RunConfig, read_record, write_record
+from pipeline.artifacts.tables import check_submission
+from pipeline.competition import Competition, get_competition
+from pipeline.digits import Digits
+from pipeline.errors import UserError
+from pipeline.reporting import Reporter
+from pipeline.scoring import Accuracy, count_correct
+from pipeline.upload import Upload
+
+
+def submit(
+    run: str,
+    competition: Competition,
+    workspace: Workspace,
+    reporter: Reporter,
+    *,
+    message: str = "",
+    force: bool = False,
+    poll_s: float = 5.0,
+    timeout_s: float = 900.0,
+) -> Receipt:
+    """Submit `submissions/<run>.csv` to the competition that the run belongs to.
+
+    The practice competition is graded here. On Kaggle, the submission carries a unique mark; it
+    counts as made only when it is found in the list by that mark. A receipt that an interrupted
+    call left is taken up again: the list is looked at first, and only what never arrived is
+    uploaded.
+
+    Args:
+        run: The run's name.
+        competition: The competition asked for; it must be the run's own.
+        workspace: Where the files are.
+        reporter: Gets the progress and the score.
+        message: Words for Kaggle's list, in front of the run's name and accuracy.
+        force: Upload a file again that was submitted before.
+        poll_s: Pause between two looks at the list, in seconds.
+        timeout_s: How long to wait for the score, in seconds.
+
+    Returns:
+        The receipt of a scored submission, as it was written.
+
+    Raises:
+        UserError: Something is missing or does not fit together, Kaggle refuses, the scoring
+            fails, or the score does not come in time.
+    """
+    paths = workspace.run(run)
+    config = _read_config(run, paths)
+    own = get_competition(str(config.settings.get("competition")))
+    if competition != own:
+        raise UserError(
+            f"run {run} belongs to COMPETITION={own.slug} and cannot be submitted to "
+            f"{competition.slug}; train a run on the data of {competition.slug}."
+        )
+    with locked(paths.lock, f"run {run}"):
+        csv_file = workspace.submission(run)
+        digits = _checked_data(config, workspace, own)
+        if not csv_file.exists():
+            raise UserError(f"{csv_file} is missing; run `make predict RUN={run}`.")
+        check_submission(csv_file, own, num_rows=len(digits.test_images))
+        folds = paths.finished_folds()
+        accuracy = _valid_accuracy(run, paths, folds, digits)
+        receipt = Receipt(
+            run=run,
+            competition=own.slug,
+            csv_sha256=sha256(csv_file),
+            message="",
+            mark="",
+            submitted_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            folds=folds,
+            valid_correct=accuracy.correct,
+            valid_total=accuracy.total,
+        )
+        receipt_file = workspace.receipt(run)
+        if own.on_kaggle:
+            what = message or f"{config.settings.get('model')}, {config.settings.get('augment')}"
+            upload = Upload(own, receipt_file, csv_file, reporter)
+            receipt = upload.submit(receipt, what, accuracy, force=force)
+            receipt = upload.wait(receipt, poll_s, timeout_s)
+        else:
+            receipt = _grade(receipt, csv_file, workspace, own)
+            write_record(receipt_file, receipt)
+        score = "not shown" if receipt.score is None else f"{receipt.score:.5f}"
+        reporter.line(f"Public score {score} (validation {accuracy})")
+        reporter.line(f"Receipt: {receipt_file}")
+        return receipt
+
+
+def _read_config(run: str, paths: RunPaths) -> RunConfig:
+    try:
+        return read_record(paths.config, RunConfig)
+    except FileNotFoundError:
+        raise UserError(
+            f"there is no run {run} ({paths.config} is missing); run `make train RUN={run}`."
+        ) from None
+
+
+def _checked_data(config: RunConfig, workspace: Workspace, competition: Competition) -> Digits:
+    """The digits, which must be those that the run was trained on."""
+    inputs = workspace.input(competition)
+    if load_manifest(inputs).digits_sha256 != config.digits_sha256:
+        raise UserError(
+            f"run {config.run} was trained on other data than {inputs.folder} holds now; "
+            "train a new run."
+        )
+    return load_digits(inputs)
+
+
+def _valid_accuracy(run: str, paths: RunPaths, folds: list[int], digits: Digits) -> Accuracy:
+    """The accuracy on all validation images of the finished folds."""
+    if not folds:
+        raise UserError(f"run {run} has no finished fold yet; run `make train RUN={run}`.")
+    out_of_fold = [load_probs(paths.fold(fold).oof) for fold in folds]
+    ids = np.concatenate([probs.ids for probs in out_of_fold])
+    if ids.min() < 0 or ids.max() >= len(digits.train_labels):
+        raise UserError(
+            f"{paths.folder} holds predictions for rows that train.csv does not have; train a "
+            "new run."
+        )
+    probs = np.concatenate([probs.probs for probs in out_of_fold])
+    return count_correct(probs, digits.train_labels[ids])
+
+
+def _grade(
+    receipt: Receipt, csv_file: Path, workspace: Workspace, competition: Competition
+) -> Receipt:
+    """Score a practice submission."""
+    from pipeline.practice import grade
+
+    accuracy = grade(csv_file, workspace.input(competition).solution)
+    return receipt.model_copy(update={"status": "complete", "score": accuracy.value})

@@ -1,0 +1,222 @@
+"""One run's way into Kaggle's list of submissions, and the wait for its score."""
+
+import secrets
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline import kaggle_cli
+from pipeline.artifacts.records import Receipt, read_record, write_record
+from pipeline.competition import Competition
+from pipeline.errors import UserError
+from pipeline.kaggle_cli import KaggleFault, Submission
+from pipeline.reporting import Reporter
+from pipeline.scoring import Accuracy
+
+_LOOKS = 4
+"""How often a new submission is looked for in the list when the upload's answer was not clear."""
+_MAX_FAILED_POLLS = 5
+
+
+class Upload:
+    """A submission to Kaggle, resumable: the receipt on the disk is always up to date."""
+
+    def __init__(
+        self, competition: Competition, receipt_file: Path, csv_file: Path, reporter: Reporter
+    ) -> None:
+        self.competition = competition
+        self.receipt_file = receipt_file
+        self.csv_file = csv_file
+        self.reporter = reporter
+
+    def submit(self, new: Receipt, what: str, accuracy: Accuracy, *, force: bool) -> Receipt:
+        """Make sure that the file is in Kaggle's list, and return its receipt.
+
+        Args:
+            new: The receipt to write, but for message and mark.
+            what: The user's words.
+            accuracy: For the message.
+            force: Upload even if that was done before.
+
+        Raises:
+            UserError: The same file was submitted before, or Kaggle does not list the submission.
+        """
+        before = self._receipt_before()
+        mark = f"[drp-{secrets.token_hex(4)}]"
+        if before and before.csv_sha256 == new.csv_sha256 and not force:
+            if before.status in ("submitting", "pending") and (found := self._find(before.mark)):
+                self.reporter.line(f"Going on with submission {found.reference}, made before.")
+                return self._update(before, found)
+            if before.status == "pending":
+                raise UserError(
+                    f"Kaggle no longer lists submission {before.reference} of {self.csv_file}; "
+                    "are these the credentials it was made with? FORCE=1 uploads it again."
+                )
+            if before.status == "submitting":
+                # An upload that outlived our killed process may still arrive; with the same mark
+                # it is found whichever of the two comes first.
+                mark = before.mark
+        if not force:
+            self._refuse_duplicate(new.csv_sha256)
+        # Cut to fit, and in one line: the mark at the end must survive.
+        said = textwrap.shorten(what, 200, placeholder="…")
+        text = f"{said} | run {new.run} | validation {accuracy} {mark}"
+        return self._upload(new.model_copy(update={"message": text, "mark": mark}), before)
+
+    def _upload(self, receipt: Receipt, before: Receipt | None) -> Receipt:
+        write_record(self.receipt_file, receipt)
+        self.reporter.line(f"Uploading {self.csv_file} to {self.competition.slug}.")
+        fault: KaggleFault | None = None
+        try:
+            kaggle_cli.submit(self.competition, self.csv_file, receipt.message)
+        except KaggleFault as error:
+            fault = error
+        except UserError:  # no credentials, no command
+            self._put_back(before)
+            raise
+        refused = fault is not None and fault.refused
+        try:
+            found = self._find(receipt.mark, looks=1 if refused else _LOOKS)
+        except KaggleFault as error:
+            if not refused:
+                raise UserError(
+                    f"{fault or error} Whether the submission was made is not known, since "
+                    "Kaggle's list cannot be read; `make submit` looks there before it uploads."
+                ) from None
+            found = None
+        if found:
+            self.reporter.line(f"Kaggle has it as submission {found.reference}.")
+            return self._update(receipt, found)
+        if fault and refused:
+            self._put_back(before)
+            raise UserError(f"{fault} Nothing was submitted.")
+        raise UserError(
+            f"nothing was submitted: {receipt.mark} is not in Kaggle's list, "
+            + (f"and {fault}" if fault else "although the kaggle command reported success.")
+            + " `make submit` looks there again before it uploads."
+        )
+
+    def wait(self, receipt: Receipt, poll_s: float, timeout_s: float) -> Receipt:
+        """Look at the list until the submission is scored, and return its receipt.
+
+        Args:
+            receipt: As `submit` returned it.
+            poll_s: Pause between two looks, in seconds.
+            timeout_s: How long to wait, in seconds.
+
+        Raises:
+            UserError: Kaggle could not score it, cannot be asked, or has not scored it in time.
+        """
+        shown_s, num_failed = 0, 0
+        if receipt.status == "pending":
+            self.reporter.line(f"Waiting for the score, for at most {timeout_s:.0f} s.")
+        with self.reporter.bar("waiting for the score, s", int(timeout_s)) as bar:
+            for elapsed_s in _ticks(poll_s, timeout_s):
+                if receipt.status != "pending":
+                    break
+                bar.advance(int(elapsed_s) - shown_s, f"submission {receipt.reference}")
+                shown_s = int(elapsed_s)
+                try:
+                    if found := self._find(receipt.mark):
+                        receipt = self._update(receipt, found)
+                    num_failed = 0
+                except KaggleFault as error:
+                    num_failed += 1
+                    if error.refused or num_failed == _MAX_FAILED_POLLS:
+                        raise UserError(
+                            f"{error} Submission {receipt.reference} was made; `make submit` "
+                            "goes on waiting for its score."
+                        ) from None
+        if receipt.status == "pending":
+            raise UserError(
+                f"submission {receipt.reference} is still not scored after {timeout_s:.0f} s; "
+                "`make submit` goes on waiting for it."
+            )
+        if receipt.status != "complete":
+            raise UserError(
+                f"Kaggle could not score submission {receipt.reference} of {self.csv_file}: "
+                f"{receipt.error} The receipt is {self.receipt_file}."
+            )
+        if limits := kaggle_cli.submission_limits(self.competition):
+            self.reporter.line(f"Submissions left today: {limits.num_left}")
+        return receipt
+
+    def _find(self, mark: str, looks: int = 1) -> Submission | None:
+        """The submission with that mark, if Kaggle lists it."""
+        for look in range(looks):
+            if look:
+                time.sleep(1.0)
+            try:
+                submissions = kaggle_cli.list_submissions(self.competition)
+            except KaggleFault as error:
+                if error.refused or look == looks - 1:
+                    raise
+                continue
+            for submission in submissions:
+                if mark in submission.description:
+                    return submission
+        return None
+
+    def _update(self, receipt: Receipt, found: Submission) -> Receipt:
+        """The receipt with what Kaggle says now; written if that is new."""
+        update: dict[str, object] = {"reference": found.reference, "status": found.status}
+        if found.status == "complete":
+            update["score"] = _number(found.public_score)
+        elif found.status == "error":
+            update["error"] = kaggle_cli.error_text(self.competition, found.reference) or (
+                f"the reason stands at {self.competition.url}/submissions."
+            )
+        else:
+            update["status"] = "pending"
+        updated = receipt.model_copy(update=update)
+        if updated != receipt:
+            write_record(self.receipt_file, updated)
+        return updated
+
+    def _receipt_before(self) -> Receipt | None:
+        try:
+            return read_record(self.receipt_file, Receipt)
+        except FileNotFoundError:
+            return None
+
+    def _put_back(self, before: Receipt | None) -> None:
+        """Leave the receipt as it was before an upload that was refused."""
+        if before is None:
+            self.receipt_file.unlink()
+        else:
+            write_record(self.receipt_file, before)
+
+    def _refuse_duplicate(self, csv_sha256: str) -> None:
+        """Refuse a file that Kaggle already has, under whatever run's name."""
+        for path in sorted(self.receipt_file.parent.glob("*.json")):
+            try:
+                receipt = read_record(path, Receipt)
+            except (UserError, OSError):
+                continue  # not a receipt: nothing can be known from it
+            if (
+                receipt.competition == self.competition.slug
+                and receipt.csv_sha256 == csv_sha256
+                and receipt.status in ("complete", "pending")
+            ):
+                score = "not scored yet" if receipt.score is None else f"{receipt.score:.5f}"
+                raise UserError(
+                    f"{self.csv_file} was already submitted as submission {receipt.reference} "
+                    f"(run {receipt.run}, {receipt.submitted_at}, public score: {score}); "
+                    "FORCE=1 uploads it again."
+                )
+
+
+def _ticks(pause_s: float, timeout_s: float) -> Iterator[float]:
+    """Yield the elapsed seconds, at first at once, then after each pause, until the time is up."""
+    start = time.monotonic()
+    while (elapsed_s := time.monotonic() - start) < timeout_s:
+        yield elapsed_s
+        time.sleep(min(pause_s, max(0.0, timeout_s - elapsed_s)))
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
