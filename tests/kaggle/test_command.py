@@ -1,0 +1,98 @@
+"""What the `kaggle` command is given, and what is kept of what it prints."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.kaggle_cli import Limits, list_submissions, submission_limits
+from pipeline.kaggle_command import (
+    CommandTimeout,
+    command_environment,
+    find_credentials,
+    run_kaggle,
+    scrub,
+)
+from tests.kaggle.conftest import DIGITS
+from tests.kaggle.server import Hang, KaggleServer
+
+
+def test_the_environment_is_clean(
+    kaggle_server: KaggleServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unwanted = ("VERBOSE", "VERBOSE_OUTPUT", "KAGGLE_COMPETITION", "PYTHONPATH", "AWS_SECRET_KEY")
+    for name in unwanted:
+        monkeypatch.setenv(name, "1")
+    assert not set(unwanted) & set(command_environment())
+    output = run_kaggle("competitions", "submissions", DIGITS.slug, "--csv", timeout_s=30)
+    assert (output.code, output.stderr) == (0, "")
+    assert output.stdout == "No submissions found\n"  # no headers, in which the key would be
+
+
+def test_the_list_is_read_behind_warnings(
+    kaggle_server: KaggleServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = tmp_path / "home" / ".kaggle" / "kaggle.json"
+    settings.parent.mkdir()
+    settings.write_text(json.dumps({"username": "u", "key": "k"}))
+    settings.chmod(0o644)  # readable by others: the command prints a warning
+    assert list_submissions(DIGITS) == []
+    kaggle_server.act("CreateSubmission", {"submissionDescription": 'a, "quoted"\nmessage [drp-1]'})
+    found = list_submissions(DIGITS)[0]
+    assert (found.reference, found.description) == ("50000000", 'a, "quoted"\nmessage [drp-1]')
+    assert (found.status, found.public_score) == ("pending", "")
+    assert submission_limits(DIGITS) == Limits(num_today=1, num_left=4)
+
+
+def test_a_command_that_takes_too_long_is_stopped(kaggle_server: KaggleServer) -> None:
+    kaggle_server.fault("ListSubmissions", Hang(20.0))
+    with pytest.raises(CommandTimeout):
+        run_kaggle("competitions", "submissions", DIGITS.slug, timeout_s=1.5)
+
+
+def test_a_missing_command_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match=r"kaggle command is neither beside .*pip install kaggle"):
+        run_kaggle("--version", timeout_s=5)
+
+
+def test_credentials_are_found_in_the_commands_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("API_TOKEN", "USERNAME", "KEY", "CONFIG_DIR"):
+        monkeypatch.delenv(f"KAGGLE_{name}", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / ".kaggle"
+    folder.mkdir()
+    assert find_credentials() is None
+    (folder / "credentials.json").write_text('{"refresh_token": "r"}')
+    assert find_credentials() == "~/.kaggle/credentials.json"
+    (folder / "kaggle.json").write_text("not JSON")
+    assert find_credentials() == "~/.kaggle/credentials.json"
+    (folder / "kaggle.json").write_text('{"username": "u", "key": "k"}')
+    assert find_credentials() == str(folder / "kaggle.json")
+    monkeypatch.setenv("KAGGLE_USERNAME", "u")
+    monkeypatch.setenv("KAGGLE_KEY", "k")
+    assert find_credentials() == "KAGGLE_USERNAME and KAGGLE_KEY"
+    (folder / "access_token").write_text(" \n")  # an empty one is passed over
+    assert find_credentials() == "KAGGLE_USERNAME and KAGGLE_KEY"
+    (folder / "access_token").write_text("t\n")
+    assert find_credentials() == "~/.kaggle/access_token"
+    monkeypatch.setenv("KAGGLE_API_TOKEN", str(folder / "access_token"))
+    assert find_credentials() == "KAGGLE_API_TOKEN"
+
+
+@pytest.mark.parametrize(
+    ("text", "scrubbed"),
+    [
+        ("key abc123 refused", "key [hidden] refused"),
+        ("Authorization: Basic c29tZWJvZHk6a2V5", "Authorization: Basic [hidden]"),
+        ("authorization: bearer KGAT_0123456789", "authorization: bearer [hidden]"),
+        ("proxy http://me:word@proxy:80/ fails", "proxy http://proxy:80/ fails"),
+        ("403 for url: https://s/x.zip?X-Sig=00&b=1", "403 for url: https://s/x.zip"),
+    ],
+)
+def test_secrets_are_scrubbed(text: str, scrubbed: str) -> None:
+    assert scrub(text, ["abc123"]) == scrubbed
