@@ -41,7 +41,7 @@ def load_probs(path: Path) -> Probs:
         UserError: The file is damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return Probs(arrays["ids"], arrays["probs"], str(arrays["made_from"]))
     except FileNotFoundError:
         raise

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pipeline.artifacts.files import replacing, write_text
 from pipeline.artifacts.paths import InputPaths
 from pipeline.competition import Competition
+from pipeline.digits import read_predictions
 from pipeline.errors import UserError
 
 _FOLDS_HEADER = "row,label,fold"
@@ -83,11 +84,10 @@ def write_submission(
     with replacing(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
         check_submission(temporary, competition, num_rows=len(ids))
-        sample = pd.read_csv(inputs.sample_submission)
-        written = pd.read_csv(temporary)
-        if not written[competition.id_column].equals(sample[competition.id_column]):
+        sample_ids, _ = read_predictions(inputs.sample_submission, competition)
+        if not np.array_equal(ids, sample_ids):
             raise UserError(
-                f"the ids predicted are not those of {inputs.sample_submission}; "
+                f"the ids of {path.name} are not those of {inputs.sample_submission.name}; "
                 "run `make data` to check the files."
             )
 
@@ -103,24 +103,9 @@ def check_submission(path: Path, competition: Competition, *, num_rows: int) -> 
     Raises:
         UserError: It is not; the message names the first fault.
     """
-    import pandas as pd
-
-    columns = [competition.id_column, competition.prediction_column]
-    try:
-        table = pd.read_csv(path)
-    except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
-        raise UserError(f"{path} is not a CSV file ({error}); run `make predict`.") from None
-    fault = None
-    if list(table.columns) != columns:
-        fault = f"its columns are {list(table.columns)}, expected {columns}"
-    elif len(table) != num_rows:
-        fault = f"it has {len(table):,} rows, expected {num_rows:,}"
-    elif not np.array_equal(table[columns[0]], np.arange(1, num_rows + 1)):
-        fault = f"its {columns[0]} are not 1 to {num_rows:,} in order"
-    elif not (
-        pd.api.types.is_integer_dtype(table[columns[1]])
-        and table[columns[1]].between(0, competition.num_classes - 1).all()
-    ):
-        fault = f"its {columns[1]} are not all whole numbers 0 to {competition.num_classes - 1}"
-    if fault:
-        raise UserError(f"{path} cannot be submitted: {fault}; delete it and run `make predict`.")
+    ids, _ = read_predictions(path, competition)
+    if not np.array_equal(ids, np.arange(1, num_rows + 1)):
+        raise UserError(
+            f"{path.name} does not have the ids 1 to {num_rows:,} in order; delete it and run "
+            "`make predict`."
+        )

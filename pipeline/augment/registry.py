@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -97,7 +97,7 @@ def deserialise(text: str) -> "A.Compose":
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what there was to say was said when it was built
-            recipe = A.from_dict(json.loads(text))
+            recipe = A.from_dict(json.loads(text, object_hook=_ranges_as_tuples))
     except Exception as error:
         raise UserError(f"the stored recipe cannot be read: {_first_line(error)}.") from None
     if not isinstance(recipe, A.Compose):
@@ -122,6 +122,18 @@ def check_recipe(recipe: "A.Compose", image_shape: tuple[int, int, int]) -> None
                 f"the recipe turned a uint8 image {image.shape} into {dtype} {shape}; it must keep "
                 "type and shape (normalisation and tensors are the pipeline's own work)."
             )
+
+
+def _ranges_as_tuples(part: dict[str, Any]) -> dict[str, Any]:
+    """Turn JSON's lists back into the tuples they were.
+
+    albumentations reads the list [3, 7] as (3.0, 7.0), and where 3 means pixels, 3.0 means a
+    share of the image.
+    """
+    return {
+        name: tuple(value) if isinstance(value, list) and name != "transforms" else value
+        for name, value in part.items()
+    }
 
 
 def _recipe_functions() -> dict[str, Callable[[], "A.Compose"]]:

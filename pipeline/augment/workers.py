@@ -75,6 +75,9 @@ class AugmentedEpochs:
             worker_init_fn=_start_worker,
             prefetch_factor=8 if self._num_workers else None,
             pin_memory=torch.cuda.is_available(),
+            # Without one of its own the loader draws from the global generator, and a resumed
+            # training would go on with other dropout than an undisturbed one.
+            generator=torch.Generator(),
         )
         return iter(loader)
 

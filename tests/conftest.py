@@ -1,0 +1,28 @@
+"""Workspaces in which the synthetic competition lies ready."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.artifacts.paths import Workspace
+from tests import tiny
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_per_process():
+    """Tests run in one process per core; each network would otherwise take all of them."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def _prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.prepare(tmp_path_factory.mktemp("prepared")).root
+
+
+@pytest.fixture
+def tiny_workspace(_prepared: Path, tmp_path: Path) -> Workspace:
+    """A fresh workspace with the synthetic competition's data and folds."""
+    shutil.copytree(_prepared, tmp_path / "work")
+    return Workspace(tmp_path / "work")

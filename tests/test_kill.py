@@ -1,0 +1,79 @@
+"""A training killed with -9 at any point goes on, and ends with the very same weights."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+from pipeline.artifacts.paths import Workspace
+
+REPOSITORY = Path(__file__).parents[1]
+COMMAND = (
+    *(sys.executable, "-m", "pipeline", "train", "--augment", "affine", "--device", "cpu"),
+    *("--set", "batch_size=8 num_workers=1", "--epochs", "10", "--run"),
+)
+
+
+def start(workspace: Workspace, run: str) -> subprocess.Popen[bytes]:
+    # One thread: sums come out in the same order whatever else the machine is doing.
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [*COMMAND, run],
+        cwd=workspace.root,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def test_kill_at_random_points_then_resume(tiny_workspace):
+    undisturbed = start(tiny_workspace, "undisturbed")
+    output, _ = undisturbed.communicate(timeout=120)
+    assert undisturbed.returncode == 0, output
+
+    rng = random.Random(os.environ.get("PYTEST_XDIST_TESTRUNUID", "0"))
+    fold = tiny_workspace.run("killed").fold(0)
+    kills = 0
+    while kills < 4:
+        process = start(tiny_workspace, "killed")
+        # Let it get one epoch further, then strike somewhere in the next two.
+        seen = fold.checkpoint.stat().st_mtime_ns if fold.checkpoint.exists() else 0
+        while process.poll() is None and not (
+            fold.checkpoint.exists() and fold.checkpoint.stat().st_mtime_ns > seen
+        ):
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, 0.5))
+        if process.poll() is not None:
+            process.communicate()
+            break
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        kills += 1
+        assert not fold.oof.exists() or load_file(fold.weights), "what exists is whole"
+    assert kills >= 2, "it was killed several times before it was done"
+
+    last = start(tiny_workspace, "killed")
+    output, _ = last.communicate(timeout=120)
+    assert last.returncode == 0, output
+    expected = load_file(tiny_workspace.run("undisturbed").fold(0).weights)
+    found = load_file(fold.weights)
+    assert all((expected[name] == found[name]).all() for name in expected)
+    assert not list(tiny_workspace.root.rglob(".*.tmp")), "nothing half-written is left"
+
+
+def test_ctrl_c_ends_in_one_sentence(tiny_workspace):
+    process = start(tiny_workspace, "interrupted")
+    fold = tiny_workspace.run("interrupted").fold(0)
+    while process.poll() is None and not fold.checkpoint.exists():
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers as well
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert b"error: interrupted" in output
+    assert b"Traceback" not in output

@@ -1,0 +1,182 @@
+"""`make predict` through its stage, and the engine's batched prediction."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from pipeline.artifacts.digits_cache import load_digits
+from pipeline.artifacts.files import locked
+from pipeline.artifacts.paths import Workspace
+from pipeline.artifacts.probs import load_probs
+from pipeline.artifacts.weights import Network, load_network, save_network
+from pipeline.engine.device import Device, choose_device
+from pipeline.engine.prediction import predict_logits, softmax
+from pipeline.errors import UserError
+from pipeline.models import create_model
+from pipeline.preprocessing import Preprocessing
+from pipeline.reporting import Silent
+from pipeline.stages.predict import predict
+from pipeline.stages.train import train
+from tests import tiny
+
+CPU = choose_device("cpu", "float32")
+
+
+@pytest.fixture
+def trained(tiny_workspace) -> Workspace:
+    train(tiny.spec(tiny_workspace), tiny_workspace, Silent())
+    return tiny_workspace
+
+
+def run_predict(workspace, reporter=None, name="tiny", **overrides):
+    spec = tiny.spec(workspace, name, **overrides)
+    predict(name, spec.settings, workspace, reporter or Silent())
+
+
+def test_the_submission_has_every_id_in_order(trained):
+    reporter = tiny.Lines()
+    run_predict(trained, reporter)
+    path = trained.submission("tiny")
+    text = path.read_bytes()
+    assert text.startswith(b"ImageId,Label\n1,") and text.endswith(b"\n") and b"\r" not in text
+    table = pd.read_csv(path)
+    assert table["ImageId"].tolist() == list(range(1, tiny.NUM_TEST + 1))
+    truth = np.arange(tiny.NUM_TEST) % 10  # how the synthetic test set was made
+    assert (table["Label"] == truth).mean() >= 0.9
+    test = load_probs(trained.run("tiny").test_probs)
+    assert (test.probs.argmax(axis=1) == table["Label"]).all()
+    np.testing.assert_allclose(test.probs.sum(axis=1), 1, atol=1e-5)
+    assert "submissions/tiny.csv" in reporter.text
+
+
+def test_validation_and_test_go_through_the_same_network_and_preprocessing(trained):
+    fold = trained.run("tiny").fold(0)
+    oof = load_probs(fold.oof)
+    digits = load_digits(trained.input(tiny.COMPETITION))
+    network = load_network(fold.weights)
+    model = create_model("dropout_cnn", (1, 28, 28), 10, 0.0)
+    model.load_state_dict(network.weights)
+    training_rows = np.setdiff1d(np.arange(tiny.NUM_TRAIN), oof.ids)
+    preprocessing = Preprocessing(**network.facts["preprocessing"])
+    assert preprocessing == Preprocessing.of(digits.train_images[training_rows])
+    device = choose_device("cpu")
+    logits = predict_logits(
+        model, digits.train_images[oof.ids], preprocessing, device, batch_size=1024
+    )
+    np.testing.assert_array_equal(softmax(logits), oof.probs)
+
+
+def test_folds_are_averaged(trained):
+    train(tiny.spec(trained, folds="0,1"), trained, Silent())
+    run_predict(trained)
+    both = load_probs(trained.run("tiny").test_probs).probs
+    single = []
+    for fold in (0, 1):
+        train(tiny.spec(trained, f"only{fold}", folds=str(fold)), trained, Silent())
+        run_predict(trained, name=f"only{fold}", folds=str(fold))
+        single.append(load_probs(trained.run(f"only{fold}").test_probs).probs)
+    np.testing.assert_allclose(both, (single[0] + single[1]) / 2, atol=1e-6)
+
+
+def test_probabilities_are_kept_until_a_network_changes(trained):
+    run_predict(trained)
+    probs = trained.run("tiny").test_probs
+    before = probs.read_bytes()
+    trained.submission("tiny").unlink()
+    run_predict(trained)
+    assert probs.read_bytes() == before and trained.submission("tiny").exists()
+    train(tiny.spec(trained, seed=7), trained, Silent(), force=True)
+    run_predict(trained)
+    assert probs.read_bytes() != before
+
+
+class MemoryFor(nn.Module):
+    """Stands for a device that holds a batch of at most so many images."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
+        self.batches: list[int] = []
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.batches.append(len(images))
+        if len(images) > self.limit:
+            raise torch.OutOfMemoryError("out of memory")
+        return images.flatten(1)[:, :10]
+
+
+def test_a_batch_too_large_for_the_device_is_halved_until_it_fits():
+    images = np.random.default_rng(0).integers(0, 256, (50, 1, 28, 28), np.uint8)
+    model, done = MemoryFor(9), []
+    logits = predict_logits(
+        model, images, Preprocessing(0.0, 1.0), CPU, batch_size=32, on_batch=done.append
+    )
+    assert logits.tolist() == images.reshape(50, -1)[:, :10].tolist()
+    assert model.batches == [32, 16, 8, 8, 8, 8, 8, 8, 2]
+    assert sum(done) == 50
+
+
+def test_a_device_without_memory_for_one_image_is_an_error():
+    images = np.zeros((3, 1, 28, 28), np.uint8)
+    with pytest.raises(UserError, match="no memory left for a single image"):
+        predict_logits(MemoryFor(0), images, Preprocessing(0.0, 1.0), CPU, batch_size=4)
+
+
+def test_prediction_leaves_no_gradients_and_switches_dropout_off():
+    torch.manual_seed(0)
+    model = create_model("dropout_cnn", (1, 28, 28), 10, 0.5)
+    images = np.random.default_rng(0).integers(0, 256, (20, 1, 28, 28), np.uint8)
+    runs = [
+        predict_logits(model, images, Preprocessing(33.0, 78.0), CPU, batch_size=size)
+        for size in (20, 7)
+    ]
+    np.testing.assert_allclose(runs[0], runs[1], atol=1e-5)
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_missing_unfinished_foreign_and_damaged_runs_are_named(trained, tmp_path):
+    with pytest.raises(UserError, match="there is no run nowhere"):
+        run_predict(trained, name="nowhere")
+    settings = tiny.spec(trained).settings.model_copy(update={"competition": "practice"})
+    with pytest.raises(UserError, match="belongs to the competition digit-recognizer, not to"):
+        predict("tiny", settings, trained, Silent())
+    weights = trained.run("tiny").fold(0).weights
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match=r"model\.safetensors is damaged"):
+        run_predict(trained)
+    assert not trained.submission("tiny").exists()
+    weights.write_bytes(whole)
+    with (
+        locked(trained.run("tiny").lock, "test"),
+        pytest.raises(UserError, match="being written by another process"),
+    ):
+        run_predict(trained)
+    trained.run("tiny").fold(0).oof.unlink()
+    with pytest.raises(UserError, match="no finished fold"):
+        run_predict(trained)
+
+
+def test_ids_that_are_not_the_sample_submissions_are_refused(trained):
+    sample = trained.input(tiny.COMPETITION).sample_submission
+    sample.chmod(0o644)
+    lines = sample.read_text().splitlines()
+    sample.write_text("\n".join(lines[:-1]) + "\n")
+    with pytest.raises(UserError):
+        run_predict(trained)
+    assert not trained.submission("tiny").exists()
+
+
+def test_a_network_file_holds_what_is_needed_to_rebuild_it(tmp_path):
+    weights = {"w": torch.arange(6.0).view(2, 3)}
+    save_network(tmp_path / "n.safetensors", Network(weights, {"model": "x", "shape": [1, 2]}))
+    network = load_network(tmp_path / "n.safetensors")
+    assert torch.equal(network.weights["w"], weights["w"])
+    assert network.facts == {"model": "x", "shape": [1, 2]}
+
+
+def test_bfloat16_is_refused_where_it_cannot_be():
+    assert isinstance(choose_device("cpu", "bfloat16"), Device)
+    assert choose_device("cpu", "float32").bfloat16 is False

@@ -1,0 +1,80 @@
+"""Recipes: found by name, kept as text, and their faults blamed on the right line."""
+
+import json
+
+import albumentations as A
+import numpy as np
+import pytest
+
+from pipeline.augment import recipes, registry
+from pipeline.errors import UserError
+
+
+@pytest.mark.parametrize("name", ["none", "affine", "elastic", "erase"])
+def test_the_recipes_that_ship_build_run_and_replay_from_their_text(name):
+    recipe = registry.build_recipe(name)
+    registry.check_recipe(recipe, (1, 28, 28))
+    text = registry.serialise(recipe, name)
+    again = registry.deserialise(text)
+    assert registry.serialise(again, name) == text
+    image = np.random.default_rng(0).integers(0, 256, (28, 28, 1), np.uint8)
+    for each in (recipe, again):
+        each.set_random_seed(11)
+    np.testing.assert_array_equal(recipe(image=image)["image"], again(image=image)["image"])
+
+
+def test_an_unknown_recipe_is_named_with_the_known_ones():
+    with pytest.raises(UserError, match="AUGMENT='nope' is not known; choose one of: none, affine"):
+        registry.build_recipe("nope")
+
+
+def faulty(monkeypatch, function):
+    function.__module__ = recipes.__name__
+    monkeypatch.setattr(recipes, "mine", function, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda: A.Compose([A.Affine(rotat=3)]), r"'rotat' are not valid for transform Affine"),
+        (lambda: A.Compose([A.Affine(scale="x")]), "recipe 'mine'.*scale"),
+        (lambda: A.NoSuchThing(), "recipe 'mine'.*NoSuchThing"),
+        (lambda: A.Affine(), "returned Affine; it must return an albumentations.Compose"),
+        (lambda: 1 / 0, "recipe 'mine'.*ZeroDivisionError"),
+    ],
+)
+def test_a_faulty_recipe_ends_in_one_sentence(monkeypatch, function, said):
+    faulty(monkeypatch, function)
+    with pytest.raises(UserError, match=said) as error:
+        registry.build_recipe("mine")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.filterwarnings("ignore:Using lambda")
+def test_a_recipe_that_cannot_be_stored_is_refused():
+    recipe = A.Compose([A.Lambda(image=lambda image, **_: image)])
+    with pytest.raises(UserError, match="cannot be stored with the run"):
+        registry.serialise(recipe, "mine")
+
+
+@pytest.mark.parametrize("step", [A.Crop(0, 0, 20, 20), A.Normalize(mean=0, std=1)])
+def test_a_recipe_that_changes_shape_or_type_is_refused(step):
+    with pytest.raises(UserError, match=r"it must keep type and shape"):
+        registry.check_recipe(A.Compose([step]), (1, 28, 28))
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", json.dumps({"transform": {"x": 1}})])
+def test_a_stored_text_that_is_no_recipe_is_refused(text):
+    with pytest.raises(UserError, match="the stored recipe"):
+        registry.deserialise(text)
+
+
+def test_an_edit_of_the_file_is_seen_through_the_cache(tiny_workspace, tmp_path, monkeypatch):
+    file = tmp_path / "recipes.py"
+    file.write_text(registry.RECIPES_FILE.read_text())
+    monkeypatch.setattr(registry, "RECIPES_FILE", file)
+    first = registry.recipe_text("affine", tiny_workspace)
+    monkeypatch.setattr(registry, "build_recipe", lambda name: A.Compose([A.NoOp()]))
+    assert registry.recipe_text("affine", tiny_workspace) == first, "from the cache"
+    file.write_text(file.read_text() + "\n")
+    assert "NoOp" in registry.recipe_text("affine", tiny_workspace)

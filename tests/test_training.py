@@ -1,0 +1,289 @@
+"""`make train` through its stage: resuming, refusing, and what a fold leaves."""
+
+import csv
+import json
+import pickle
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pipeline.artifacts.digits_cache import load_digits
+from pipeline.artifacts.files import locked
+from pipeline.artifacts.probs import load_probs
+from pipeline.artifacts.records import RunConfig, read_record
+from pipeline.artifacts.tables import read_folds
+from pipeline.augment.registry import deserialise
+from pipeline.augment.workers import AugmentedEpochs
+from pipeline.errors import UserError
+from pipeline.labelled_images import LabelledImages
+from pipeline.reporting import Silent
+from pipeline.stages.train import train
+from tests import tiny
+
+
+class StopAfter(tiny.Lines):
+    """Interrupts the training when the n-th epoch has been reported."""
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        self.left = epochs
+
+    def line(self, text: str) -> None:
+        super().line(text)
+        self.left -= text.startswith("epoch")
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+class StopWithinEpoch(tiny.Lines):
+    """Interrupts the training after some images, in the middle of an epoch."""
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        super().advance(amount)
+        if self.advanced > 250:
+            raise KeyboardInterrupt
+
+
+def weights(workspace, name="tiny", fold=0):
+    return load_file(workspace.run(name).fold(fold).weights)
+
+
+def assert_same_weights(mine, others):
+    assert mine.keys() == others.keys()
+    assert all(torch.equal(mine[name], others[name]) for name in mine)
+
+
+def test_a_fold_leaves_its_weights_history_and_out_of_fold_probabilities(tiny_workspace):
+    reporter = tiny.Lines()
+    accuracy = train(tiny.spec(tiny_workspace), tiny_workspace, reporter)
+    paths = tiny_workspace.run("tiny").fold(0)
+    digits = load_digits(tiny_workspace.input(tiny.COMPETITION))
+
+    oof = load_probs(paths.oof)
+    folds = read_folds(tiny_workspace.input(tiny.COMPETITION).folds, digits.train_labels)
+    assert oof.ids.tolist() == np.flatnonzero(folds == 0).tolist()
+    np.testing.assert_allclose(oof.probs.sum(axis=1), 1, atol=1e-5)
+    correct = (oof.probs.argmax(axis=1) == digits.train_labels[oof.ids]).sum()
+    assert (accuracy.correct, accuracy.total) == (correct, 20)
+    assert accuracy.value >= 0.9, "the block patterns are easy"
+
+    with paths.history.open() as file:
+        history = list(csv.DictReader(file))
+    assert [row["epoch"] for row in history] == ["1", "2", "3"]
+    assert float(history[0]["train_loss"]) > float(history[2]["train_loss"]) > 0
+    assert int(history[2]["valid_correct"]) == correct
+    assert float(history[2]["learning_rate"]) < 2e-4, "the rate falls to zero"
+    epoch_lines = [line for line in reporter.lines if line.startswith("epoch")]
+    assert len(epoch_lines) == 3
+    for row, line in zip(history, epoch_lines, strict=True):
+        assert f"({row['valid_correct']}/20, 95 % " in line
+        assert f"train loss {float(row['train_loss']):.4f}" in line
+        assert f"valid loss {float(row['valid_loss']):.4f}" in line
+    assert "340,138" in reporter.text
+
+    config = read_record(tiny_workspace.run("tiny").config, RunConfig)
+    assert config.settings["competition"] == "digit-recognizer"
+    assert config.settings["epochs"] == 3
+    assert json.loads(config.recipe)["transform"]["transforms"] == []
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [lambda: StopAfter(1), lambda: StopAfter(2), StopWithinEpoch],
+    ids=["epoch 1", "epoch 2", "within epoch 2"],
+)
+def test_an_interrupted_training_ends_with_the_same_weights(tiny_workspace, stop):
+    spec = tiny.spec(tiny_workspace, augment="affine")
+    with pytest.raises(KeyboardInterrupt):
+        train(spec, tiny_workspace, stop())
+    assert not tiny_workspace.run("tiny").fold(0).oof.exists()
+    resumed = tiny.Lines()
+    train(spec, tiny_workspace, resumed)
+    assert "going on after epoch" in resumed.text
+    train(tiny.spec(tiny_workspace, "undisturbed", augment="affine"), tiny_workspace, Silent())
+    assert_same_weights(weights(tiny_workspace), weights(tiny_workspace, "undisturbed"))
+
+
+def test_seed_decides_the_weights(tiny_workspace):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        train(tiny.spec(tiny_workspace, name, seed=seed, epochs=1), tiny_workspace, Silent())
+    assert_same_weights(weights(tiny_workspace, "a"), weights(tiny_workspace, "b"))
+    other = weights(tiny_workspace, "c")
+    assert not any(torch.equal(t, other[k]) for k, t in weights(tiny_workspace, "a").items())
+
+
+def test_a_finished_run_is_not_trained_again(tiny_workspace):
+    train(tiny.spec(tiny_workspace), tiny_workspace, Silent())
+    before = tiny_workspace.run("tiny").fold(0).weights.stat().st_mtime_ns
+    reporter = tiny.Lines()
+    train(tiny.spec(tiny_workspace), tiny_workspace, reporter)
+    assert "nothing to train" in reporter.text
+    assert tiny_workspace.run("tiny").fold(0).weights.stat().st_mtime_ns == before
+
+
+def test_more_folds_are_added_to_a_run(tiny_workspace):
+    train(tiny.spec(tiny_workspace, epochs=1), tiny_workspace, Silent())
+    reporter = tiny.Lines()
+    accuracy = train(tiny.spec(tiny_workspace, epochs=1, folds="0,3"), tiny_workspace, reporter)
+    assert tiny_workspace.run("tiny").finished_folds() == [0, 3]
+    assert accuracy.total == 40
+    assert "fold 0: finished before" in reporter.text
+    assert "2 folds, out of fold: accuracy" in reporter.text
+
+
+def test_a_larger_validation_share_holds_out_more_folds(tiny_workspace):
+    accuracy = train(
+        tiny.spec(tiny_workspace, epochs=1, valid=0.2, folds="1"), tiny_workspace, Silent()
+    )
+    digits = load_digits(tiny_workspace.input(tiny.COMPETITION))
+    folds = read_folds(tiny_workspace.input(tiny.COMPETITION).folds, digits.train_labels)
+    oof = load_probs(tiny_workspace.run("tiny").fold(1).oof)
+    assert set(folds[oof.ids]) == {2, 3}
+    assert accuracy.total == 40
+
+
+def test_other_settings_under_the_same_name_are_refused_with_the_difference(tiny_workspace):
+    train(tiny.spec(tiny_workspace, epochs=1), tiny_workspace, Silent())
+    old = weights(tiny_workspace)
+    changed = tiny.spec(tiny_workspace, epochs=2, augment="affine")
+    with pytest.raises(UserError, match=r"augment 'none' → 'affine'; epochs 1 → 2.*FORCE=1"):
+        train(changed, tiny_workspace, Silent())
+    assert_same_weights(old, weights(tiny_workspace))
+    train(changed, tiny_workspace, Silent(), force=True)
+    assert read_record(tiny_workspace.run("tiny").config, RunConfig).settings["epochs"] == 2
+    assert len(tiny_workspace.run("tiny").fold(0).history.read_text().splitlines()) == 3
+
+
+def test_settings_of_execution_do_not_make_another_run(tiny_workspace):
+    train(tiny.spec(tiny_workspace, epochs=1), tiny_workspace, Silent())
+    reporter = tiny.Lines()
+    train(
+        tiny.spec(tiny_workspace, epochs=1, num_workers=1, predict_batch_size=7),
+        tiny_workspace,
+        reporter,
+    )
+    assert "nothing to train" in reporter.text
+
+
+def test_other_data_under_the_same_name_are_refused(tiny_workspace):
+    train(tiny.spec(tiny_workspace, epochs=1), tiny_workspace, Silent())
+    folds = tiny_workspace.input(tiny.COMPETITION).folds
+    lines = folds.read_text().splitlines()
+    lines[1], lines[11] = (
+        lines[1][:-1] + lines[11][-1],
+        lines[11][:-1] + ("1" if lines[1][-1] == lines[11][-1] else lines[1][-1]),
+    )
+    folds.write_text("\n".join(lines) + "\n")
+    with pytest.raises(UserError, match=r"folds\.csv is another"):
+        train(tiny.spec(tiny_workspace, epochs=1), tiny_workspace, Silent())
+
+
+def interrupted(workspace):
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny.spec(workspace), workspace, StopAfter(1))
+    return workspace.run("tiny").fold(0).checkpoint
+
+
+def test_a_truncated_checkpoint_is_refused(tiny_workspace):
+    checkpoint = interrupted(tiny_workspace)
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-1000])
+    with pytest.raises(UserError, match=r"last\.pt is damaged .* delete it"):
+        train(tiny.spec(tiny_workspace), tiny_workspace, Silent())
+
+
+def test_a_checkpoint_of_other_settings_is_refused(tiny_workspace):
+    checkpoint = interrupted(tiny_workspace)
+    train(tiny.spec(tiny_workspace, "other", seed=5, epochs=1), tiny_workspace, Silent())
+    checkpoint.write_bytes(tiny_workspace.run("other").fold(0).checkpoint.read_bytes())
+    with pytest.raises(UserError, match="of other settings, recipe or data"):
+        train(tiny.spec(tiny_workspace), tiny_workspace, Silent())
+
+
+def test_a_checkpoint_that_would_execute_code_is_not_opened(tiny_workspace, tmp_path):
+    checkpoint = interrupted(tiny_workspace)
+    victim = tmp_path / "executed"
+
+    class Trap:
+        def __reduce__(self):
+            return (victim.touch, ())
+
+    torch.save({"fingerprint": Trap()}, checkpoint)
+    with pytest.raises(UserError, match="something else than tensors and plain values"):
+        train(tiny.spec(tiny_workspace), tiny_workspace, Silent())
+    checkpoint.write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(UserError, match=r"last\.pt"):
+        train(tiny.spec(tiny_workspace), tiny_workspace, Silent())
+    assert not victim.exists()
+
+
+def test_two_trainings_of_one_run_at_once_are_refused(tiny_workspace):
+    with (
+        locked(tiny_workspace.run("tiny").lock, "test"),
+        pytest.raises(UserError, match="run tiny is being written by another process"),
+    ):
+        train(tiny.spec(tiny_workspace), tiny_workspace, Silent())
+
+
+def test_leftovers_of_a_killed_process_are_removed(tiny_workspace):
+    leftover = tiny_workspace.run("tiny").fold(0).folder / ".last.pt.abc.tmp"
+    leftover.parent.mkdir(parents=True)
+    leftover.touch()
+    train(tiny.spec(tiny_workspace, epochs=1), tiny_workspace, Silent())
+    assert not leftover.exists()
+
+
+def test_missing_data_folds_and_devices_are_named(tiny_workspace):
+    spec = tiny.spec(tiny_workspace)
+    with pytest.raises(UserError, match=r"DEVICE=(mps|cuda) is not available"):
+        device = "mps" if not torch.backends.mps.is_available() else "cuda"
+        train(tiny.spec(tiny_workspace, device=device), tiny_workspace, Silent())
+    inputs = tiny_workspace.input(tiny.COMPETITION)
+    inputs.folds.unlink()
+    with pytest.raises(UserError, match=r"folds\.csv is missing; run `make split`"):
+        train(spec, tiny_workspace, Silent())
+    inputs.manifest.unlink()
+    with pytest.raises(UserError, match="make data"):
+        train(spec, tiny_workspace, Silent())
+
+
+def epochs_of(workspace, recipe, num_workers, batch_size, first=0, num_epochs=2):
+    """All augmented images of some epochs by (epoch, row)."""
+    images = load_digits(workspace.input(tiny.COMPETITION))
+    rows = np.arange(40, dtype=np.int64) + 100
+    training_set = LabelledImages(images.train_images[rows], images.train_labels[rows], rows)
+    epochs = AugmentedEpochs(
+        training_set, recipe, seed=3, fold=0, batch_size=batch_size, num_workers=num_workers
+    )
+    batches = epochs.iterate(first, num_epochs)
+    found = {}
+    for epoch in range(first, num_epochs):
+        order = epochs._order(epoch).tolist()
+        flat = [image for batch in islice(batches, epochs.steps_per_epoch) for image in zip(*batch)]
+        assert len(flat) == 40
+        for position, (image, label) in zip(order, flat, strict=True):
+            assert label == images.train_labels[rows[position]]
+            found[epoch, position] = image
+    return found
+
+
+def test_augmentation_depends_on_seed_epoch_and_image_alone(tiny_workspace):
+    recipe = tiny.spec(tiny_workspace, augment="elastic").recipe
+    reference = epochs_of(tiny_workspace, recipe, num_workers=0, batch_size=8)
+    for num_workers, batch_size in ((1, 8), (2, 8), (2, 13)):
+        again = epochs_of(tiny_workspace, recipe, num_workers=num_workers, batch_size=batch_size)
+        assert all(torch.equal(reference[key], again[key]) for key in reference)
+    resumed = epochs_of(tiny_workspace, recipe, num_workers=2, batch_size=8, first=1)
+    assert all(torch.equal(reference[key], resumed[key]) for key in resumed)
+    different = [not torch.equal(reference[0, i], reference[1, i]) for i in range(40)]
+    assert all(different), "every epoch draws afresh"
+
+
+def test_the_stored_recipe_is_the_one_that_runs(tiny_workspace):
+    spec = tiny.spec(tiny_workspace, epochs=1, augment="erase")
+    train(spec, tiny_workspace, Silent())
+    stored = deserialise(read_record(tiny_workspace.run("tiny").config, RunConfig).recipe)
+    names = [type(transform).__name__ for transform in stored.transforms]
+    assert names == ["Affine", "CoarseDropout"]

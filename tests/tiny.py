@@ -1,0 +1,79 @@
+"""A synthetic competition that trains in a second: ten block patterns under noise."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.artifacts.paths import Workspace
+from pipeline.augment.registry import recipe_text
+from pipeline.competition import get_competition
+from pipeline.digits import Digits
+from pipeline.reporting import Silent
+from pipeline.runs import RunSpec, specify_run
+from pipeline.settings import resolve
+from pipeline.stages.data import data
+from pipeline.stages.split import split
+from tests.data.csv_files import write_competition
+
+COMPETITION = get_competition("digit-recognizer")
+NUM_TRAIN, NUM_TEST = 200, 30
+SETTINGS = {"epochs": 3, "batch_size": 16, "dropout": 0.1, "num_workers": 0, "device": "cpu"}
+
+
+def make_digits(num_train: int = NUM_TRAIN, num_test: int = NUM_TEST) -> Digits:
+    rng = np.random.default_rng(0)
+    patterns = rng.integers(0, 2, (10, 4, 4)).repeat(7, axis=1).repeat(7, axis=2) * 200
+
+    def images(labels: np.ndarray) -> np.ndarray:
+        noise = rng.integers(0, 56, (len(labels), 28, 28))
+        return (patterns[labels] + noise).astype(np.uint8)[:, None]
+
+    train_labels = np.arange(num_train) % 10
+    return Digits(
+        images(train_labels), train_labels.astype(np.uint8), images(np.arange(num_test) % 10)
+    )
+
+
+def write_downloads(folder: Path) -> Path:
+    """The three CSV files, as if downloaded."""
+    return write_competition(folder, make_digits())
+
+
+def prepare(root: Path) -> Workspace:
+    """A workspace whose data and folds are there."""
+    workspace = Workspace(root)
+    source = write_downloads(root / "downloads")
+    data(COMPETITION, workspace, Silent(), source=source, any_size=True)
+    split(COMPETITION, workspace, Silent())
+    shutil.rmtree(source)
+    return workspace
+
+
+def spec(workspace: Workspace, name: str = "tiny", **overrides: object) -> RunSpec:
+    """A run on the synthetic competition."""
+    settings = resolve("standard", SETTINGS | {"augment": "none"} | overrides)
+    return specify_run(name, "standard", settings, recipe_text(settings.augment, workspace))
+
+
+class Lines:
+    """A reporter that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.advanced = 0
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
+
+    def bar(self, label: str, total: int):
+        import contextlib
+
+        return contextlib.nullcontext(self)
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        self.advanced += amount
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
