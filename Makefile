@@ -114,7 +114,8 @@ submission: $(SUBMISSION)
 submit: $(SUBMISSION)
 	@$(PIPELINE) submit $(KNOBS) $(call option,--message,MESSAGE) $(if $(call forced,submit),--force)
 
-$(INPUT)/manifest.json: $(wildcard $(INPUT)/*.csv) $(if $(strip $(ZIP))$(call forced,data),always)
+CSV_FILES := $(wildcard $(INPUT)/train.csv $(INPUT)/test.csv $(INPUT)/sample_submission.csv)
+$(INPUT)/manifest.json: $(CSV_FILES) $(if $(strip $(ZIP))$(call forced,data),always)
 	@$(PIPELINE) data --competition=$(call quote,$(COMPETITION)) $(call option,--zip,ZIP) \
 	  $(if $(strip $(ANY_SIZE)),--any-size) $(if $(call forced,data),--force)
 

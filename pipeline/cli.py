@@ -1,0 +1,209 @@
+"""The command line: `python -m pipeline <stage>`. The Makefile calls it with the same knobs.
+
+The only place with argument parsing and messages to the terminal. Stages are imported when they
+run: `make` asks for a run's name at every call, and torch alone takes seconds to import.
+"""
+
+import errno
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from tyro.conf import arg
+
+from pipeline.artifacts.paths import Workspace
+from pipeline.competition import get_competition
+from pipeline.errors import UserError
+from pipeline.runs import RunSpec, specify_run
+from pipeline.settings import parse_assignments, resolve
+
+Text = Annotated[str, arg(metavar="")]
+"""Knobs arrive as text, empty for "the preset's"; `settings` checks and converts them."""
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """What a user may turn; everything left empty is the preset's."""
+
+    competition: Text = "digit-recognizer"
+    """Which competition: digit-recognizer, or practice (no account needed)."""
+    preset: Text = ""
+    """Settings to start from; empty: the competition's own (standard, practice)."""
+    model: Text = ""
+    """Which network."""
+    augment: Text = ""
+    """Which recipe of pipeline/augment/recipes.py."""
+    seed: Text = ""
+    """Seed of weights, order, augmentation and dropout."""
+    epochs: Text = ""
+    """Passes over the training images."""
+    valid: Text = ""
+    """Share of train.csv held out: 0.1, 0.2, 0.3, 0.4 or 0.5."""
+    folds: Text = ""
+    """Which validation folds to train: 0, or 0,1,2, or all."""
+    device: Text = ""
+    """auto, cuda, mps or cpu."""
+    set: Text = ""
+    """Any other settings: "name=value name=value"."""
+    run: Text = ""
+    """Name of the run; empty: made from the settings."""
+
+    def specify(self, workspace: Workspace) -> RunSpec:
+        """Return the run that the knobs mean.
+
+        Raises:
+            UserError: A knob's name or value is not valid, or the recipe is faulty.
+        """
+        from pipeline.augment.registry import recipe_text
+
+        own = ("model", "augment", "seed", "epochs", "valid", "folds", "device")
+        given = {name: getattr(self, name) for name in own if getattr(self, name)}
+        preset = self.preset or get_competition(self.competition).preset
+        extra = parse_assignments(self.set)
+        if twice := sorted(given.keys() & extra.keys()):
+            raise UserError(f"{twice[0]} is given twice: by its own knob and by SET.")
+        settings = resolve(preset, {"competition": self.competition} | given | extra)
+        return specify_run(self.run, preset, settings, recipe_text(settings.augment, workspace))
+
+
+@dataclass(frozen=True)
+class Data:
+    """Get the competition's CSV files: from Kaggle, from a zip or folder, or the practice set."""
+
+    competition: Text = "digit-recognizer"
+    """Which competition: digit-recognizer, or practice (no account needed)."""
+    zip: Text = ""
+    """The zip downloaded in the browser, or a folder with the CSV files."""
+    any_size: bool = False
+    """Accept other numbers of rows than the competition's."""
+    force: bool = False
+    """Replace files that are there already."""
+
+    def __call__(self, workspace: Workspace) -> None:
+        """Run the stage."""
+        from pipeline.console import ConsoleReporter
+        from pipeline.stages.data import data
+
+        data(
+            get_competition(self.competition),
+            workspace,
+            ConsoleReporter(),
+            source=Path(self.zip).expanduser() if self.zip else None,
+            force=self.force,
+            any_size=self.any_size,
+        )
+
+
+@dataclass(frozen=True)
+class Split:
+    """Assign every training image to one of ten stratified folds."""
+
+    competition: Text = "digit-recognizer"
+    """Which competition: digit-recognizer, or practice (no account needed)."""
+
+    def __call__(self, workspace: Workspace) -> None:
+        """Run the stage."""
+        from pipeline.console import ConsoleReporter
+        from pipeline.stages.split import split
+
+        split(get_competition(self.competition), workspace, ConsoleReporter())
+
+
+@dataclass(frozen=True)
+class Plan(Knobs):
+    """Print the run's name, "open" or "done", and its folds; `make` asks for it."""
+
+    def __call__(self, workspace: Workspace) -> None:
+        """Run the stage."""
+        from pipeline.stages.plan import plan
+
+        print(plan(self.specify(workspace), workspace))
+
+
+@dataclass(frozen=True)
+class Train(Knobs):
+    """Train the network; goes on where an interrupted training stopped."""
+
+    force: bool = False
+    """Throw away what the run has and start again."""
+
+    def __call__(self, workspace: Workspace) -> None:
+        """Run the stage."""
+        from pipeline.console import ConsoleReporter
+        from pipeline.stages.train import train
+
+        train(self.specify(workspace), workspace, ConsoleReporter(), force=self.force)
+
+
+@dataclass(frozen=True)
+class Predict(Knobs):
+    """Predict the test images and write the submission CSV."""
+
+    def __call__(self, workspace: Workspace) -> None:
+        """Run the stage."""
+        from pipeline.console import ConsoleReporter
+        from pipeline.stages.predict import predict
+
+        spec = self.specify(workspace)
+        predict(spec.name, spec.settings, workspace, ConsoleReporter())
+
+
+@dataclass(frozen=True)
+class Submit(Knobs):
+    """Upload the submission CSV, wait for its score and write the receipt."""
+
+    message: Text = ""
+    """Words sent along with the submission."""
+    force: bool = False
+    """Upload a file that was uploaded before."""
+
+    def __call__(self, workspace: Workspace) -> None:
+        """Run the stage."""
+        from pipeline.console import ConsoleReporter
+        from pipeline.stages.submit import submit
+
+        submit(
+            self.specify(workspace).name,
+            get_competition(self.competition),
+            workspace,
+            ConsoleReporter(),
+            message=self.message,
+            force=self.force,
+        )
+
+
+def main() -> int:
+    """Run the stage named on the command line, in the current folder; return the exit code."""
+    from pipeline.console import print_error
+
+    stage = tyro.cli(
+        Data | Split | Train | Predict | Submit | Plan,
+        prog="python -m pipeline",
+        description=__doc__.splitlines()[0],
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )
+    try:
+        stage(Workspace(Path.cwd()))
+    except UserError as error:
+        print_error(str(error))
+        return 1
+    except OSError as error:
+        print_error(_describe_os_error(error))
+        return 1
+    return 0
+
+
+def _describe_os_error(error: OSError) -> str:
+    """A full disk, a read-only folder and their like, in one sentence."""
+    if error.errno is None:
+        raise error
+    place = f" ({error.filename})" if error.filename else ""
+    advice = {
+        errno.ENOSPC: "free some space and run the same command again",
+        errno.EDQUOT: "free some space and run the same command again",
+        errno.EACCES: "check the permissions of the folder",
+        errno.EROFS: "the folder is read-only; work in one that can be written",
+    }.get(error.errno, "mend it and run the same command again")
+    return f"{os.strerror(error.errno)}{place}: {advice}. What was finished before is kept."
