@@ -93,6 +93,8 @@ class BatchedRecipe:
             `dtype` (B, 1, H, W).
         """
         size = (images.shape[-2], images.shape[-1])
+        if not len(images):
+            return images.to(dtype)
         scalars = self._draw_scalars(keys)
         pixels = images.to(torch.float32)
         for step in self._steps:
@@ -130,7 +132,7 @@ class BatchedRecipe:
         values = scalars[index]
         size = (pixels.shape[-2], pixels.shape[-1])
         active = fires(leaf.gates, scalars[None])
-        if active is not None and pixels.device.type == "cpu":
+        if active is not None and _selects_images(pixels.device):
             # A draw depends on its image's key alone, so the chosen images can be drawn for alone.
             chosen = active.nonzero()[:, 0]
             values = {name: value[chosen] for name, value in values.items()}
@@ -165,6 +167,14 @@ class BatchedRecipe:
                 grid.displace(field if active is None else field.where(active))
         assert step.sampler is not None
         return step.sampler(pixels, grid)
+
+
+def _selects_images(device: torch.device) -> bool:
+    """Return whether to run a transform on the images alone that it fires for.
+
+    To know how many these are, a GPU would have to be waited for; there all images are run.
+    """
+    return device.type == "cpu"
 
 
 def _per_image(values: Tensor) -> Tensor:
