@@ -94,7 +94,7 @@ class KaggleServer:
     slug: str = "digit-recognizer"
     archive: bytes = field(default_factory=lambda: zip_of({"train.csv": os.urandom(2_500_000)}))
     num_allowed: int = 5
-    num_pending_polls: int = 1
+    num_pending_polls: int = 0
     score: str = "0.99642"
     scoring_error: str = ""
     active_token: bool = True

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ from tests.kaggle.server import (
     refusal,
 )
 
+REPOSITORY = Path(__file__).parents[2]
+
 
 def _submit(workspace: Workspace, reporter: Listener | None = None, **options: Any) -> Receipt:
     options = {"poll_s": 0.0, "timeout_s": 120.0} | options
@@ -40,6 +43,7 @@ def _receipt(workspace: Workspace) -> Receipt:
 def test_a_submission_is_made_found_and_scored(
     kaggle_server: KaggleServer, workspace: Workspace
 ) -> None:
+    kaggle_server.num_pending_polls = 2
     reporter = Listener()
     receipt = _submit(workspace, reporter, message="wider\nnet")
     assert receipt == _receipt(workspace)
@@ -57,7 +61,6 @@ def test_a_submission_is_made_found_and_scored(
 
 
 def test_the_same_file_is_not_sent_twice(kaggle_server: KaggleServer, workspace: Workspace) -> None:
-    kaggle_server.num_pending_polls = 0
     _submit(workspace)
     write_run(workspace, "other", np.arange(NUM_TEST) % 10)  # another run, the same predictions
     with pytest.raises(
@@ -148,13 +151,12 @@ def test_a_killed_submit_is_taken_up_again(
         "competition = get_competition('digit-recognizer');"
         f"submit('cnn', competition, Workspace(Path({str(workspace.root)!r})), Silent())"
     )
-    killed = subprocess.Popen([sys.executable, "-c", program])
+    killed = subprocess.Popen([sys.executable, "-c", program], cwd=REPOSITORY)
     while not kaggle_server.submissions:
         time.sleep(0.02)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     assert _receipt(workspace).status in ("submitting", "pending")
-    kaggle_server.num_pending_polls = 0
     kaggle_server._polls_left.clear()
     reporter = Listener()
     assert _submit(workspace, reporter).status == "complete"
@@ -181,6 +183,7 @@ def test_an_interrupt_while_waiting_leaves_a_receipt_to_go_on_from(
         def advance(self, amount: int = 1, note: str = "") -> None:
             raise KeyboardInterrupt
 
+    kaggle_server.num_pending_polls = 1
     with pytest.raises(KeyboardInterrupt):
         _submit(workspace, Interrupting())
     assert _receipt(workspace).status == "pending"
@@ -191,8 +194,14 @@ def test_an_interrupt_while_waiting_leaves_a_receipt_to_go_on_from(
 def test_some_failed_looks_at_the_list_do_not_end_the_wait(
     kaggle_server: KaggleServer, workspace: Workspace
 ) -> None:
-    kaggle_server.fault("ListSubmissions", Answer(503, "<html>"), times=2)
-    assert _submit(workspace).status == "complete"
+    class Disturbing(Listener):
+        def line(self, text: str) -> None:
+            if text.startswith("Waiting"):
+                kaggle_server.fault("ListSubmissions", Answer(503, "<html>"), times=2)
+
+    kaggle_server.num_pending_polls = 1
+    assert _submit(workspace, Disturbing()).status == "complete"
+    assert kaggle_server.count("ListSubmissions") == 4
 
 
 @pytest.mark.parametrize(
@@ -320,3 +329,18 @@ def test_two_at_once(kaggle_server: KaggleServer, workspace: Workspace) -> None:
     ):
         _submit(workspace)
     assert not kaggle_server.requests
+
+
+def test_the_command_line_prints_score_or_sentence(
+    kaggle_server: KaggleServer, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    command = [sys.executable, "-m", "pipeline", "submit", "--run", "cnn"]
+    scored = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True)
+    assert (scored.returncode, scored.stderr) == (0, "")
+    assert "Public score 0.99642 (validation 0.9000 (9/10, " in scored.stdout
+    again = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True)
+    assert again.returncode == 1
+    assert "already submitted as submission 50000000" in again.stderr
+    assert "Traceback" not in again.stderr
+    assert KEY not in scored.stdout + again.stdout + again.stderr
