@@ -37,9 +37,8 @@ class _Rule:
 _RULES = (
     _Rule(
         r"authentication required to call the kaggle api|\b401 client error|unauthenticated",
-        "Kaggle does not accept the credentials in {credentials}; make a new API token at "
-        "https://www.kaggle.com/settings/api and put it there (a stale token there hides valid "
-        "credentials elsewhere).",
+        "Kaggle does not accept the credentials in {credentials}; make new ones at "
+        "https://www.kaggle.com/settings/api (a stale token hides valid credentials elsewhere).",
         True,
     ),
     _Rule(
@@ -125,7 +124,7 @@ def fault_of(output: Output, competition: Competition) -> KaggleFault:
     for rule in _RULES:
         if re.search(rule.words, text):
             sentence = rule.sentence.format(
-                said=said,
+                said=re.sub(r"^[\w.]+Error: | for url: \S+", "", said),
                 reason=reason,
                 slug=competition.slug,
                 url=competition.url,
@@ -138,7 +137,9 @@ def fault_of(output: Output, competition: Competition) -> KaggleFault:
             "version of it.",
             refused=False,
         )
-    return KaggleFault(f"Kaggle refused: {said}", refused=True)
+    return KaggleFault(
+        f'Kaggle refused with the words "{said}"; see {competition.url}.', refused=True
+    )
 
 
 def _said(output: Output) -> str:

@@ -13,10 +13,11 @@ import pytest
 from pipeline.artifacts.digits_cache import load_manifest
 from pipeline.artifacts.paths import Workspace
 from pipeline.artifacts.probs import Probs, save_probs
-from pipeline.artifacts.records import RunConfig, write_record
+from pipeline.artifacts.records import Receipt, RunConfig, read_record, write_record
 from pipeline.competition import get_competition
 from pipeline.reporting import Bar, Silent
 from pipeline.stages.data import data
+from pipeline.stages.submit import submit
 from tests.kaggle.server import KaggleServer, running_server
 
 DIGITS = get_competition("digit-recognizer")
@@ -98,3 +99,14 @@ def workspace(_prepared: Path, tmp_path: Path) -> Workspace:
     """A small competition's data, and the run "cnn" ready for submission."""
     shutil.copytree(_prepared, tmp_path / "work")
     return Workspace(tmp_path / "work")
+
+
+def submit_cnn(workspace: Workspace, reporter: Listener | None = None, **options: Any) -> Receipt:
+    """Submit the run "cnn" without pauses."""
+    options = {"poll_s": 0.0, "timeout_s": 120.0} | options
+    return submit("cnn", DIGITS, workspace, reporter or Listener(), **options)
+
+
+def read_receipt(workspace: Workspace) -> Receipt:
+    """The receipt of the run "cnn"."""
+    return read_record(workspace.receipt("cnn"), Receipt)

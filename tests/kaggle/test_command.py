@@ -38,6 +38,7 @@ def test_the_list_is_read_behind_warnings(
     settings.write_text(json.dumps({"username": "u", "key": "k"}))
     settings.chmod(0o644)  # readable by others: the command prints a warning
     assert list_submissions(DIGITS) == []
+    kaggle_server.num_pending_polls = 1
     kaggle_server.act("CreateSubmission", {"submissionDescription": 'a, "quoted"\nmessage [drp-1]'})
     found = list_submissions(DIGITS)[0]
     assert (found.reference, found.description) == ("50000000", 'a, "quoted"\nmessage [drp-1]')

@@ -5,18 +5,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from pipeline.artifacts.files import locked
 from pipeline.artifacts.paths import Workspace
-from pipeline.artifacts.records import Receipt, read_record, write_record
-from pipeline.competition import get_competition
+from pipeline.artifacts.records import Receipt, write_record
 from pipeline.errors import UserError
 from pipeline.stages.submit import submit
-from tests.kaggle.conftest import DIGITS, NUM_TEST, Listener, write_csv, write_run
+from tests.kaggle.conftest import DIGITS, NUM_TEST, Listener, read_receipt, submit_cnn, write_run
 from tests.kaggle.server import (
     HTML,
     KEY,
@@ -31,22 +28,13 @@ from tests.kaggle.server import (
 REPOSITORY = Path(__file__).parents[2]
 
 
-def _submit(workspace: Workspace, reporter: Listener | None = None, **options: Any) -> Receipt:
-    options = {"poll_s": 0.0, "timeout_s": 120.0} | options
-    return submit("cnn", DIGITS, workspace, reporter or Listener(), **options)
-
-
-def _receipt(workspace: Workspace) -> Receipt:
-    return read_record(workspace.receipt("cnn"), Receipt)
-
-
 def test_a_submission_is_made_found_and_scored(
     kaggle_server: KaggleServer, workspace: Workspace
 ) -> None:
     kaggle_server.num_pending_polls = 2
     reporter = Listener()
-    receipt = _submit(workspace, reporter, message="wider\nnet")
-    assert receipt == _receipt(workspace)
+    receipt = submit_cnn(workspace, reporter, message="wider\nnet")
+    assert receipt == read_receipt(workspace)
     assert (receipt.status, receipt.score, receipt.reference) == ("complete", 0.99642, "50000000")
     assert (receipt.valid_correct, receipt.valid_total, receipt.folds) == (9, 10, [0])
     assert list(kaggle_server.uploads.values()) == [workspace.submission("cnn").read_bytes()]
@@ -61,7 +49,7 @@ def test_a_submission_is_made_found_and_scored(
 
 
 def test_the_same_file_is_not_sent_twice(kaggle_server: KaggleServer, workspace: Workspace) -> None:
-    _submit(workspace)
+    submit_cnn(workspace)
     write_run(workspace, "other", np.arange(NUM_TEST) % 10)  # another run, the same predictions
     with pytest.raises(
         UserError, match=r"already submitted as submission 50000000 \(run cnn, .*0.9"
@@ -76,8 +64,8 @@ def test_the_same_file_is_not_sent_twice(kaggle_server: KaggleServer, workspace:
 def test_a_failed_scoring_is_an_error(kaggle_server: KaggleServer, workspace: Workspace) -> None:
     kaggle_server.scoring_error = "Submission must have 30 rows"
     with pytest.raises(UserError, match="could not score submission 50000000") as error:
-        _submit(workspace)
-    receipt = _receipt(workspace)
+        submit_cnn(workspace)
+    receipt = read_receipt(workspace)
     assert receipt.status == "error"
     # kaggle tells the reason from 2.2.5 on; until then there is the page that does.
     reasons = ("Submission must have 30 rows", "https://www.kaggle.com/competitions/digit-recog")
@@ -90,7 +78,7 @@ def test_an_upload_refused_with_exit_code_0_is_noticed(
 ) -> None:
     kaggle_server.fault("Upload", Answer(403, "expired"))
     with pytest.raises(UserError, match=r"storage did not take the upload.*Nothing was submitted"):
-        _submit(workspace)
+        submit_cnn(workspace)
     assert kaggle_server.count("CreateSubmission") == 0
     assert not workspace.receipt("cnn").exists()
 
@@ -99,7 +87,7 @@ def test_a_connection_lost_after_it_counted_is_resolved_by_listing(
     kaggle_server: KaggleServer, workspace: Workspace
 ) -> None:
     kaggle_server.fault("CreateSubmission", Drop(after=True), times=1)
-    assert _submit(workspace).status == "complete"
+    assert submit_cnn(workspace).status == "complete"
     assert kaggle_server.count("CreateSubmission") == 1
 
 
@@ -109,9 +97,9 @@ def test_a_connection_lost_before_it_counted_can_be_tried_again(
     monkeypatch.setattr("pipeline.upload._LOOKS", 1)
     kaggle_server.fault("CreateSubmission", Drop(), times=1)
     with pytest.raises(UserError, match=r"nothing was submitted: .* the connection to Kaggle"):
-        _submit(workspace)
-    assert _receipt(workspace).status == "submitting"
-    assert _submit(workspace).status == "complete"
+        submit_cnn(workspace)
+    assert read_receipt(workspace).status == "submitting"
+    assert submit_cnn(workspace).status == "complete"
     assert len(kaggle_server.submissions) == 1
 
 
@@ -122,9 +110,9 @@ def test_success_that_no_list_confirms_is_an_error(
     empty = Answer(200, {"submissions": []})
     kaggle_server.fault("ListSubmissions", empty, times=2)
     with pytest.raises(UserError, match="although the kaggle command reported success"):
-        _submit(workspace)
+        submit_cnn(workspace)
     # It only took its time: the next call finds it, and does not send it again.
-    assert _submit(workspace).status == "complete"
+    assert submit_cnn(workspace).status == "complete"
     assert kaggle_server.count("CreateSubmission") == 1
 
 
@@ -135,8 +123,8 @@ def test_neither_upload_nor_list_answer(
     kaggle_server.fault("CreateSubmission", Drop(after=True), times=1)
     kaggle_server.fault("ListSubmissions", HTML, times=1)
     with pytest.raises(UserError, match="Whether the submission was made is not known"):
-        _submit(workspace)
-    assert _submit(workspace).status == "complete"
+        submit_cnn(workspace)
+    assert submit_cnn(workspace).status == "complete"
     assert kaggle_server.count("CreateSubmission") == 1
 
 
@@ -156,10 +144,10 @@ def test_a_killed_submit_is_taken_up_again(
         time.sleep(0.02)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
-    assert _receipt(workspace).status in ("submitting", "pending")
+    assert read_receipt(workspace).status in ("submitting", "pending")
     kaggle_server._polls_left.clear()
     reporter = Listener()
-    assert _submit(workspace, reporter).status == "complete"
+    assert submit_cnn(workspace, reporter).status == "complete"
     assert reporter.lines[0] == "Going on with submission 50000000, made before."
     assert kaggle_server.count("CreateSubmission") == 1
 
@@ -169,10 +157,10 @@ def test_a_score_that_does_not_come_is_waited_for_again(
 ) -> None:
     kaggle_server.num_pending_polls = 10**9
     with pytest.raises(UserError, match="50000000 is still not scored after 1 s; `make submit`"):
-        _submit(workspace, timeout_s=1.0)
-    assert _receipt(workspace).status == "pending"
+        submit_cnn(workspace, timeout_s=1.0)
+    assert read_receipt(workspace).status == "pending"
     kaggle_server._polls_left.clear()
-    assert _submit(workspace).score == 0.99642
+    assert submit_cnn(workspace).score == 0.99642
     assert kaggle_server.count("CreateSubmission") == 1
 
 
@@ -185,9 +173,9 @@ def test_an_interrupt_while_waiting_leaves_a_receipt_to_go_on_from(
 
     kaggle_server.num_pending_polls = 1
     with pytest.raises(KeyboardInterrupt):
-        _submit(workspace, Interrupting())
-    assert _receipt(workspace).status == "pending"
-    assert _submit(workspace).status == "complete"
+        submit_cnn(workspace, Interrupting())
+    assert read_receipt(workspace).status == "pending"
+    assert submit_cnn(workspace).status == "complete"
     assert kaggle_server.count("CreateSubmission") == 1
 
 
@@ -200,7 +188,7 @@ def test_some_failed_looks_at_the_list_do_not_end_the_wait(
                 kaggle_server.fault("ListSubmissions", Answer(503, "<html>"), times=2)
 
     kaggle_server.num_pending_polls = 1
-    assert _submit(workspace, Disturbing()).status == "complete"
+    assert submit_cnn(workspace, Disturbing()).status == "complete"
     assert kaggle_server.count("ListSubmissions") == 4
 
 
@@ -211,7 +199,10 @@ def test_some_failed_looks_at_the_list_do_not_end_the_wait(
             refusal(400, "You have exceeded your daily submission limit (5)."),
             "you have no submission left today (You have exceeded your daily submission limit",
         ),
-        (refusal(400, "Invalid file: 29 rows"), "Kaggle refused: Invalid file: 29 rows"),
+        (
+            refusal(400, "Invalid file: 29 rows"),
+            'Kaggle refused with the words "Invalid file: 29 rows"',
+        ),
         (refusal(403, "Please accept the rules first"), "digit-recognizer/rules, accept them"),
     ],
 )
@@ -234,10 +225,10 @@ def test_a_refusal_leaves_the_receipt_as_it_was(
     write_record(workspace.receipt("cnn"), earlier)
     kaggle_server.fault("CreateSubmission", fault)
     with pytest.raises(UserError) as error:
-        _submit(workspace)
+        submit_cnn(workspace)
     assert sentence in str(error.value)
     assert str(error.value).endswith("Nothing was submitted.")
-    assert _receipt(workspace) == earlier
+    assert read_receipt(workspace) == earlier
 
 
 def test_no_credentials(
@@ -245,7 +236,7 @@ def test_no_credentials(
 ) -> None:
     monkeypatch.delenv("KAGGLE_USERNAME")
     with pytest.raises(UserError, match="there are no Kaggle credentials; make an API token"):
-        _submit(workspace)
+        submit_cnn(workspace)
     assert not workspace.receipt("cnn").exists()
 
 
@@ -256,79 +247,7 @@ def test_a_server_that_never_answers_is_not_waited_for(
     kaggle_server.fault("StartSubmissionUpload", Hang(20.0))
     monkeypatch.setattr("pipeline.upload._LOOKS", 1)
     with pytest.raises(UserError, match="did not answer in time"):
-        _submit(workspace)
-
-
-# What needs no server: nothing may be asked of it.
-
-
-def test_practice_is_graded_here_and_never_uploaded(
-    kaggle_server: KaggleServer, workspace: Workspace
-) -> None:
-    practice = get_competition("practice")
-    with pytest.raises(UserError, match="belongs to COMPETITION=digit-recognizer and cannot be"):
-        submit("cnn", practice, workspace, Listener())
-    folder = workspace.input(practice).folder
-    workspace.input(DIGITS).folder.rename(folder)
-    for path in (workspace.run("cnn").config, folder / "manifest.json"):
-        path.write_text(path.read_text().replace("digit-recognizer", "practice"))
-    write_csv(folder / "solution.csv", np.arange(NUM_TEST) % 10)
-    write_csv(workspace.submission("cnn"), np.minimum(np.arange(NUM_TEST) % 10, 8))
-    reporter = Listener()
-    for _ in range(2):  # it may be repeated
-        receipt = submit("cnn", practice, workspace, reporter)
-    assert (receipt.competition, receipt.status, receipt.mark) == ("practice", "complete", "")
-    assert receipt.score == pytest.approx(0.9)
-    assert reporter.lines[0].startswith("Public score 0.90000 (validation 0.9000 (9/10, ")
-    with pytest.raises(UserError, match="belongs to COMPETITION=practice and cannot be"):
-        submit("cnn", DIGITS, workspace, Listener())
-    assert not kaggle_server.requests
-
-
-@pytest.mark.parametrize("fault", ["rows", "ids", "labels", "header", "missing"])
-def test_a_file_that_does_not_fit_is_not_sent(
-    kaggle_server: KaggleServer, workspace: Workspace, fault: str
-) -> None:
-    csv_file = workspace.submission("cnn")
-    text = csv_file.read_text()
-    changed = {
-        "rows": text.rpartition("30,")[0],
-        "ids": text.replace("\n1,", "\n31,"),
-        "labels": text.replace("\n9,8", "\n9,10"),
-        "header": text.replace("Label", "label"),
-    }
-    if fault == "missing":
-        csv_file.unlink()
-    else:
-        csv_file.write_text(changed[fault])
-    with pytest.raises(UserError, match=r"cnn\.csv"):
-        _submit(workspace)
-    assert not kaggle_server.requests
-
-
-def test_what_is_missing_is_named(kaggle_server: KaggleServer, workspace: Workspace) -> None:
-    with pytest.raises(UserError, match=r"there is no run dnn .*`make train RUN=dnn`"):
-        submit("dnn", DIGITS, workspace, Listener())
-    assert not workspace.run("dnn").folder.exists()
-    config = workspace.run("cnn").config
-    text = config.read_text()
-    config.write_text(text.replace('digits_sha256 = "', 'digits_sha256 = "0'))
-    with pytest.raises(UserError, match="run cnn was trained on other data"):
-        _submit(workspace)
-    config.write_text(text)
-    workspace.run("cnn").fold(0).oof.unlink()
-    with pytest.raises(UserError, match="no finished fold yet"):
-        _submit(workspace)
-    assert not kaggle_server.requests
-
-
-def test_two_at_once(kaggle_server: KaggleServer, workspace: Workspace) -> None:
-    with (
-        locked(workspace.run("cnn").lock, "run cnn"),
-        pytest.raises(UserError, match="run cnn is being written by another process"),
-    ):
-        _submit(workspace)
-    assert not kaggle_server.requests
+        submit_cnn(workspace)
 
 
 def test_the_command_line_prints_score_or_sentence(

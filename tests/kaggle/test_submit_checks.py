@@ -1,0 +1,81 @@
+"""What is refused, or done, before anything is asked of Kaggle."""
+
+import numpy as np
+import pytest
+
+from pipeline.artifacts.files import locked
+from pipeline.artifacts.paths import Workspace
+from pipeline.competition import get_competition
+from pipeline.errors import UserError
+from pipeline.stages.submit import submit
+from tests.kaggle.conftest import DIGITS, NUM_TEST, Listener, submit_cnn, write_csv
+from tests.kaggle.server import KaggleServer
+
+
+def test_practice_is_graded_here_and_never_uploaded(
+    kaggle_server: KaggleServer, workspace: Workspace
+) -> None:
+    practice = get_competition("practice")
+    with pytest.raises(UserError, match="belongs to COMPETITION=digit-recognizer and cannot be"):
+        submit("cnn", practice, workspace, Listener())
+    folder = workspace.input(practice).folder
+    workspace.input(DIGITS).folder.rename(folder)
+    for path in (workspace.run("cnn").config, folder / "manifest.json"):
+        path.write_text(path.read_text().replace("digit-recognizer", "practice"))
+    write_csv(folder / "solution.csv", np.arange(NUM_TEST) % 10)
+    write_csv(workspace.submission("cnn"), np.minimum(np.arange(NUM_TEST) % 10, 8))
+    reporter = Listener()
+    for _ in range(2):  # it may be repeated
+        receipt = submit("cnn", practice, workspace, reporter)
+    assert (receipt.competition, receipt.status, receipt.mark) == ("practice", "complete", "")
+    assert receipt.score == pytest.approx(0.9)
+    assert reporter.lines[0].startswith("Public score 0.90000 (validation 0.9000 (9/10, ")
+    with pytest.raises(UserError, match="belongs to COMPETITION=practice and cannot be"):
+        submit("cnn", DIGITS, workspace, Listener())
+    assert not kaggle_server.requests
+
+
+@pytest.mark.parametrize("fault", ["rows", "ids", "labels", "header", "missing"])
+def test_a_file_that_does_not_fit_is_not_sent(
+    kaggle_server: KaggleServer, workspace: Workspace, fault: str
+) -> None:
+    csv_file = workspace.submission("cnn")
+    text = csv_file.read_text()
+    changed = {
+        "rows": text.rpartition("30,")[0],
+        "ids": text.replace("\n1,", "\n31,"),
+        "labels": text.replace("\n9,8", "\n9,10"),
+        "header": text.replace("Label", "label"),
+    }
+    if fault == "missing":
+        csv_file.unlink()
+    else:
+        csv_file.write_text(changed[fault])
+    with pytest.raises(UserError, match=r"cnn\.csv"):
+        submit_cnn(workspace)
+    assert not kaggle_server.requests
+
+
+def test_what_is_missing_is_named(kaggle_server: KaggleServer, workspace: Workspace) -> None:
+    with pytest.raises(UserError, match=r"there is no run dnn .*`make train RUN=dnn`"):
+        submit("dnn", DIGITS, workspace, Listener())
+    assert not workspace.run("dnn").folder.exists()
+    config = workspace.run("cnn").config
+    text = config.read_text()
+    config.write_text(text.replace('digits_sha256 = "', 'digits_sha256 = "0'))
+    with pytest.raises(UserError, match="run cnn was trained on other data"):
+        submit_cnn(workspace)
+    config.write_text(text)
+    workspace.run("cnn").fold(0).oof.unlink()
+    with pytest.raises(UserError, match="no finished fold yet"):
+        submit_cnn(workspace)
+    assert not kaggle_server.requests
+
+
+def test_two_at_once(kaggle_server: KaggleServer, workspace: Workspace) -> None:
+    with (
+        locked(workspace.run("cnn").lock, "run cnn"),
+        pytest.raises(UserError, match="run cnn is being written by another process"),
+    ):
+        submit_cnn(workspace)
+    assert not kaggle_server.requests
