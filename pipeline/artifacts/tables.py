@@ -103,9 +103,7 @@ def check_submission(path: Path, competition: Competition, *, num_rows: int) -> 
     Raises:
         UserError: It is not; the message names the first fault.
     """
-    ids, _ = read_predictions(path, competition)
+    again = "delete it and run `make predict`"
+    ids, _ = read_predictions(path, competition, mend=again)
     if not np.array_equal(ids, np.arange(1, num_rows + 1)):
-        raise UserError(
-            f"{path.name} does not have the ids 1 to {num_rows:,} in order; delete it and run "
-            "`make predict`."
-        )
+        raise UserError(f"{path.name} does not have the ids 1 to {num_rows:,} in order; {again}.")

@@ -51,7 +51,7 @@ def test_a_file_that_does_not_fit_is_not_sent(
         csv_file.unlink()
     else:
         csv_file.write_text(changed[fault])
-    with pytest.raises(UserError, match=r"cnn\.csv"):
+    with pytest.raises(UserError, match=r"cnn\.csv.*`make predict"):
         submit_cnn(workspace)
     assert not kaggle_server.requests
 
