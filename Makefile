@@ -7,9 +7,9 @@
 # ---- Knobs. Give them behind the target: make train AUGMENT=elastic EPOCHS=20
 # Only the command line sets them, never the environment: nothing invisible changes a run.
 
-## which competition: digit-recognizer, or practice (5,000 digits, no account)
+## digit-recognizer, or practice (5,000 digits, no account)
 COMPETITION = digit-recognizer
-## settings to start from, in pipeline/presets/; empty: standard, or practice for practice
+## settings to start from, of pipeline/presets/; empty: the competition's own
 PRESET =
 ## which network; empty: the preset's
 MODEL =
@@ -35,7 +35,7 @@ ZIP =
 ANY_SIZE =
 ## for submit: words sent along with the submission
 MESSAGE =
-## for data, train, submit: 1 does what was refused (replace, start again, upload again)
+## 1 does what was refused: replace data, train again, upload again
 FORCE =
 ## the Python (3.11 or later) that makes the environment
 PYTHON = python3
@@ -87,7 +87,7 @@ endif
 help:
 	@awk -f .ci/help.awk $(firstword $(MAKEFILE_LIST))
 
-## the whole pipeline on the practice competition: about a minute, no account needed
+## the whole pipeline on the practice competition: a minute, no account needed
 demo:
 	@$(MAKE) --no-print-directory submit COMPETITION=practice
 
@@ -152,7 +152,7 @@ lint:
 clean:
 	rm -rf runs input/*/digits.npz input/*/folds.csv input/*/manifest.json
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
-	find pipeline tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ## clean, and remove the environment too
 distclean: clean

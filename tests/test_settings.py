@@ -57,7 +57,7 @@ def test_a_wrong_value_is_named_with_what_was_expected(overrides, said):
 
 
 def test_an_unknown_preset_is_named_with_the_known_ones():
-    with pytest.raises(UserError, match="PRESET='nope' is not known; choose one of: .*standard"):
+    with pytest.raises(UserError, match=r"PRESET='nope' is not known; choose one of: .*standard"):
         resolve("nope", {})
 
 

@@ -3,6 +3,7 @@
 Neither executes anything that a file contains.
 """
 
+import io
 import json
 import pickle
 from dataclasses import dataclass
@@ -18,8 +19,11 @@ from pipeline.errors import UserError
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a training's state: tensors and plain values."""
+    # By way of memory: torch's own file writer tells a full disk as a RuntimeError.
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
     with replacing(path) as temporary:
-        torch.save(state, temporary)
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -63,11 +67,12 @@ class Network:
 
 def save_network(path: Path, network: Network) -> None:
     """Write final weights as safetensors, the facts as JSON in its header."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     weights = {name: tensor.cpu().contiguous() for name, tensor in network.weights.items()}
+    content = save(weights, metadata={"facts": json.dumps(network.facts)})
     with replacing(path) as temporary:
-        save_file(weights, temporary, metadata={"facts": json.dumps(network.facts)})
+        temporary.write_bytes(content)
 
 
 def load_network(path: Path) -> Network:

@@ -12,6 +12,16 @@ MODELS: dict[str, Callable[[tuple[int, int, int], int, float], nn.Module]] = {
 }
 
 
+def check_model_name(name: str) -> None:
+    """Refuse a network that is not in `MODELS`.
+
+    Raises:
+        UserError: There is no such network.
+    """
+    if name not in MODELS:
+        raise UserError(f"MODEL={name!r} is not known; choose one of: {', '.join(MODELS)}.")
+
+
 def create_model(
     name: str, image_shape: tuple[int, int, int], num_classes: int, dropout: float
 ) -> nn.Module:
@@ -28,6 +38,5 @@ def create_model(
     Raises:
         UserError: There is no such network.
     """
-    if name not in MODELS:
-        raise UserError(f"MODEL={name!r} is not known; choose one of: {', '.join(MODELS)}.")
+    check_model_name(name)
     return MODELS[name](image_shape, num_classes, dropout)

@@ -18,6 +18,7 @@ def summarise(model: nn.Module, image_shape: tuple[int, int, int]) -> str:
         model,
         input_size=(1, *image_shape),
         col_names=("output_size", "num_params", "mult_adds"),
+        col_width=16,  # the table fits a terminal of 80 columns
         verbose=0,
         device="cpu",
     )

@@ -27,7 +27,7 @@ from pipeline.engine.prediction import softmax
 from pipeline.engine.training import EpochNumbers, Trainer
 from pipeline.errors import UserError
 from pipeline.labelled_images import LabelledImages
-from pipeline.models import create_model
+from pipeline.models import check_model_name, create_model
 from pipeline.models.summary import summarise
 from pipeline.preprocessing import Preprocessing
 from pipeline.randomness import derive_seed
@@ -60,6 +60,7 @@ def train(
     settings = spec.settings
     competition = get_competition(settings.competition)
     paths, inputs = workspace.run(spec.name), workspace.input(competition)
+    check_model_name(settings.model)
     device = choose_device(settings.device, settings.precision)
     digits = load_digits(inputs)
     row_folds = read_folds(inputs.folds, digits.train_labels)

@@ -1,0 +1,89 @@
+"""Faults of the machine, in the real process: no space, no permission, Ctrl-C."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.reporting import Silent
+from pipeline.stages.train import train
+from tests import tiny
+
+REPOSITORY = Path(__file__).parents[1]
+KNOBS = ("--device", "cpu", "--epochs", "3", "--augment", "none", "--set", "num_workers=0")
+
+
+def start(root: Path, *arguments: str, largest_file: int | None = None) -> subprocess.Popen[str]:
+    def limit() -> None:
+        if largest_file is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline", *arguments],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=limit,  # noqa: PLW1509  # no threads here that could hold a lock
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    output, _ = process.communicate(timeout=120)
+    assert "Traceback" not in output
+    return output
+
+
+def test_a_disk_without_space_ends_in_one_sentence_and_loses_nothing(tiny_workspace):
+    root = tiny_workspace.root
+    # A checkpoint has 4 MB; the limit stands for the disk that is full when it is written.
+    process = start(root, "train", "--run", "a", *KNOBS, largest_file=1_000_000)
+    output = finish(process)
+    assert process.returncode == 1
+    assert "error: File too large" in output
+    assert "What was finished before is kept." in output
+    fold = tiny_workspace.run("a").fold(0).folder
+    assert not any(fold.glob("*")), "no half of a checkpoint"
+    process = start(root, "train", "--run", "a", *KNOBS)
+    assert "epoch 3/3" in finish(process)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_ends_in_one_sentence(tiny_workspace):
+    (tiny_workspace.root / "runs").mkdir(exist_ok=True)
+    (tiny_workspace.root / "runs").chmod(0o555)
+    process = start(tiny_workspace.root, "train", "--run", "a", *KNOBS)
+    assert "error: Permission denied" in finish(process)
+    assert process.returncode == 1
+
+
+@pytest.mark.parametrize("stage", ["split", "predict", "plan"])
+@pytest.mark.parametrize("delay_s", [0.3, 1.5])
+def test_ctrl_c_in_any_stage(tiny_workspace, stage, delay_s):
+    if stage == "predict":
+        train(tiny.spec(tiny_workspace, "a", epochs=1), tiny_workspace, Silent())
+    knobs = () if stage == "split" else ("--run", "a", *KNOBS)
+    process = start(tiny_workspace.root, stage, *knobs)
+    time.sleep(delay_s)
+    process.send_signal(signal.SIGINT)
+    output = finish(process)
+    # It may have been faster than the signal, or the signal faster than Python's own start.
+    assert process.returncode in {0, 130, -signal.SIGINT}
+    if process.returncode == 130:
+        assert "error: interrupted" in output
+    assert not list(tiny_workspace.root.rglob(".*.tmp"))
+
+
+def test_the_command_line_shows_every_knob_of_a_stage(tiny_workspace):
+    output = finish(start(tiny_workspace.root, "train", "--help"))
+    for knob in ("competition", "preset", "augment", "seed", "folds", "device", "set", "run"):
+        assert f"--{knob}" in output
+    output = finish(process := start(tiny_workspace.root, "trian"))
+    assert process.returncode == 2
+    assert "train" in output

@@ -1,0 +1,62 @@
+"""Imports point downwards only, and importing a room does no work."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "pipeline"
+
+# The floors of the house, lowest first. A room may import from its own floor and those below;
+# stages may not import each other.
+FLOORS = [
+    ["errors", "reporting", "randomness", "competition", "settings", "__init__"],
+    [
+        *("artifacts", "augment", "models", "digits", "csv_numbers", "archive", "folds"),
+        *("labelled_images", "preprocessing", "scoring", "practice", "runs"),
+        *("kaggle_command", "kaggle_faults", "kaggle_cli", "upload"),
+    ],
+    ["engine"],
+    ["stages"],
+    ["console", "cli", "__main__"],
+]
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room(module: str) -> str:
+    """`pipeline.artifacts.paths` → `artifacts`."""
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def imported(path: Path) -> set[str]:
+    """All modules of the package that a file imports, at whatever depth of the code."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are written out in full"
+            found.add(node.module)
+    return {name for name in found if name == "pipeline" or name.startswith("pipeline.")}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_from_its_floor_and_below(path):
+    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    assert own in FLOOR, f"{own} has no floor yet: add it to FLOORS"
+    for module in imported(path):
+        assert FLOOR[room(module)] <= FLOOR[own], f"{path.name} imports {module} from above"
+        if own == "stages" and path.stem != "__init__":
+            assert room(module) != "stages", f"{path.name} imports another stage, {module}"
+
+
+def test_the_run_name_is_found_without_heavy_libraries():
+    code = (
+        "import sys, pipeline.cli, pipeline.stages.plan, pipeline.augment.registry;"
+        "print(*(set(sys.modules) & {'torch', 'albumentations', 'cv2', 'pandas', 'sklearn'}))"
+    )
+    heavy = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert heavy.stdout.split() == [], "make asks for the name at every call"

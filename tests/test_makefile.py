@@ -1,0 +1,214 @@
+"""The front door: `make` in a copy of the checkout, with the tests' own environment."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.artifacts.paths import Workspace
+from tests import tiny
+
+REPOSITORY = Path(__file__).parents[1]
+QUICK = ("EPOCHS=1", "AUGMENT=none", "DEVICE=cpu", "SET=num_workers=0 batch_size=32")
+
+
+class Checkout:
+    """A copy of the repository with the synthetic competition's data in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.workspace = Workspace(root)
+
+    def make(self, *arguments: str, ok: bool = True) -> str:
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("MAKE")
+        }
+        done = subprocess.run(
+            ["make", *arguments],
+            cwd=self.root,
+            env=environment | {"OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=120,
+        )
+        assert (done.returncode == 0) is ok, done.stdout
+        assert "Traceback" not in done.stdout
+        return done.stdout
+
+    def runs(self) -> set[str]:
+        return {p.name for p in (self.root / "runs").glob("*") if not p.name.startswith(".")}
+
+
+@pytest.fixture
+def checkout(tiny_workspace) -> Checkout:
+    root = tiny_workspace.root
+    for name in ("pipeline", ".ci"):
+        shutil.copytree(
+            REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+        shutil.copy2(REPOSITORY / name, root / name)
+    bin_folder = root / ".venv" / "bin"
+    bin_folder.mkdir(parents=True)
+    # The package that runs is the copy in the current folder, not the installed one.
+    (bin_folder / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (bin_folder / "python").chmod(0o755)
+    (root / ".venv" / "ready.mk").write_text("ENVIRONMENT_READY := yes\n")
+    return Checkout(root)
+
+
+def test_help_lists_every_target_and_every_knob_with_its_default(checkout):
+    text = checkout.make()
+    assert text == checkout.make("help")
+    makefile = (checkout.root / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.M)[1].split()
+    for target in set(phony) - {"always"}:
+        assert re.search(rf"^  make {target} +\S", text, re.M), target
+    knobs = re.findall(r"^([A-Z_]+) =(?! --)", makefile, re.M)
+    listed = {name for name in knobs if re.search(rf"^  {name} +\S", text, re.M)}
+    assert listed == set(knobs)
+    assert {"COMPETITION", "PRESET", "AUGMENT", "SEED", "FOLDS", "RUN", "SET", "ZIP"} <= listed
+    assert "[digit-recognizer]" in text
+    assert all(len(line) <= 100 for line in text.splitlines())
+
+
+def test_submission_redoes_only_what_is_stale(checkout):
+    first = checkout.make("submission", *QUICK)
+    assert "epoch 1/1" in first
+    (run,) = checkout.runs()
+    submission = checkout.workspace.submission(run)
+    weights = checkout.workspace.run(run).fold(0).weights
+    trained, predicted = weights.stat().st_mtime_ns, submission.stat().st_mtime_ns
+
+    start = time.monotonic()
+    assert "Nothing to be done" in checkout.make("submission", *QUICK)
+    assert time.monotonic() - start < 10, "no heavy library is loaded"
+
+    submission.unlink()
+    again = checkout.make("submission", *QUICK)
+    assert "epoch" not in again
+    assert weights.stat().st_mtime_ns == trained
+    assert submission.stat().st_mtime_ns > predicted
+
+    # Times say "look", content says "nothing to do".
+    os.utime(checkout.workspace.input(tiny.COMPETITION).folds)
+    assert "nothing to train" in checkout.make("submission", *QUICK)
+    assert "Nothing to be done" in checkout.make("submission", *QUICK)
+    assert weights.stat().st_mtime_ns == trained
+
+
+def test_an_edited_recipe_is_trained_and_the_old_run_is_kept(checkout):
+    checkout.make("train", *QUICK)
+    old = checkout.runs()
+    recipes = checkout.root / "pipeline" / "augment" / "recipes.py"
+    text = recipes.read_text()
+
+    recipes.write_text(text + "\n\n# a remark\n")
+    assert "Nothing to be done" in checkout.make("train", *QUICK), "it means the same"
+
+    recipes.write_text(text.replace("A.Compose([])", "A.Compose([A.HorizontalFlip(p=0.5)])"))
+    assert "epoch 1/1" in checkout.make("train", *QUICK)
+    assert len(checkout.runs()) == 2
+    assert old < checkout.runs()
+
+    recipes.write_text(text.replace("A.Compose([])", "A.Compose([A.Afine()])"))
+    refused = checkout.make("train", *QUICK, ok=False)
+    assert re.search(
+        r"error: recipe 'none' \(pipeline/augment/recipes.py, line \d+\): .*Afine", refused
+    )
+
+
+def test_a_changed_knob_is_another_run_unless_the_name_is_given(checkout):
+    checkout.make("train", *QUICK)
+    assert "epoch 1/1" in checkout.make("train", *QUICK, "SEED=3")
+    assert len(checkout.runs()) == 2
+
+    checkout.make("train", *QUICK, "RUN=mine")
+    refused = checkout.make("train", *QUICK, "RUN=mine", "SEED=4", ok=False)
+    assert "run mine was made with other settings or data: seed 0 → 4" in refused
+    assert "Nothing to be done" in checkout.make("train", *QUICK, "RUN=mine")
+    assert "epoch 1/1" in checkout.make("train", *QUICK, "RUN=mine", "SEED=4", "FORCE=1")
+
+
+def test_more_folds_are_trained_beside_the_first(checkout):
+    checkout.make("train", *QUICK)
+    text = checkout.make("-j4", "submission", *QUICK, "FOLDS=0,1")
+    assert "fold 0: finished before" in text
+    assert "predicted by 2 networks" in text
+    assert "Nothing to be done" in checkout.make("-j4", "submission", *QUICK, "FOLDS=0,1")
+
+
+def test_everything_from_the_download_on_in_parallel_make(checkout):
+    shutil.rmtree(checkout.root / "input")
+    downloads = tiny.write_downloads(checkout.root / "my downloads")
+    text = checkout.make("-j4", "submission", *QUICK, f"ZIP={downloads}", "ANY_SIZE=1")
+    assert text.index("checked in") < text.index("stratified folds") < text.index("epoch 1/1")
+    assert (checkout.root / "input/digit-recognizer/train.csv").exists()
+
+
+def test_a_failed_stage_leaves_nothing_that_make_calls_up_to_date(checkout):
+    folds = checkout.workspace.input(tiny.COMPETITION).folds
+    whole = folds.read_text()
+    folds.write_text("row,label,fold\nbroken\n")
+    assert "folds.csv is damaged" in checkout.make("submission", *QUICK, ok=False)
+    assert not list((checkout.root / "submissions").glob("*.csv"))
+    assert "folds.csv is damaged" in checkout.make("submission", *QUICK, ok=False)
+    folds.write_text(whole)
+    assert "predicted by" in checkout.make("submission", *QUICK)
+
+
+def test_clean_spares_what_cannot_be_made_again(checkout):
+    checkout.make("submission", *QUICK, "RUN=mine")
+    receipt = checkout.workspace.receipt("mine")
+    receipt.write_text(json.dumps({}))
+    checkout.make("clean")
+    assert not (checkout.root / "runs").exists()
+    inputs = checkout.workspace.input(tiny.COMPETITION)
+    assert inputs.train.exists()
+    assert not inputs.digits.exists()
+    assert receipt.exists()
+    assert checkout.workspace.submission("mine").exists()
+    assert (checkout.root / ".venv").exists()
+    checkout.make("distclean")
+    assert not (checkout.root / ".venv").exists()
+    assert inputs.train.exists()
+
+
+@pytest.mark.parametrize(
+    ("knobs", "said"),
+    [
+        (["PRESET=nope"], "PRESET='nope' is not known"),
+        (["AUGMENT=nope"], "AUGMENT='nope' is not known"),
+        (["COMPETITION=titanic"], "COMPETITION='titanic' is not known"),
+        (["EPOCHS=0"], "setting epochs = '0'"),
+        (["SET=epochs=3", "EPOCHS=3"], "epochs is given twice"),
+        (["RUN=a/../b"], "RUN='a/../b' cannot name a run"),
+        (["RUN=it's; touch hacked"], "cannot name a run"),
+        (["SET=model=`touch hacked`"], "SET has"),
+        (["MODEL=$$(touch hacked)"], "MODEL='$(touch hacked)' is not known"),
+    ],
+)
+def test_a_wrong_knob_ends_in_one_sentence(checkout, knobs, said):
+    text = checkout.make("train", "DEVICE=cpu", *knobs, ok=False)
+    assert said in text
+    assert len([line for line in text.splitlines() if line.startswith("error:")]) == 1
+    assert not (checkout.root / "hacked").exists()
+    assert not checkout.runs()
+
+
+def test_an_old_python_is_refused_before_anything_is_made(checkout):
+    shutil.rmtree(checkout.root / ".venv")
+    old = checkout.root / "python2"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    text = checkout.make("train", f"PYTHON={old}", ok=False)
+    assert "error: Python 3.11 or later is needed" in text
+    assert not (checkout.root / ".venv").exists()
