@@ -69,7 +69,7 @@ def elastic_params(leaf, transform, params, py_log, np_log):
     noise = torch.tensor(np_log[0], dtype=torch.float32).view(1, -1, SIZE[1])
     if transform.noise_distribution == "gaussian":
         noise = noise / noise.abs().max()
-    return leaf.transform.coefficients(leaf.transform.in_basis(noise, SIZE), SIZE)
+    return leaf.transform.in_basis(noise, SIZE)
 
 
 def spline_params(leaf, transform, params, py_log, np_log):

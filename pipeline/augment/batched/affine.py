@@ -25,15 +25,6 @@ _UNIT: Interval = (0.0, 1.0)
 _DIRECTIONS = ("x", "y")
 
 
-def _homogeneous(linear: Tensor, translation: Tensor) -> Tensor:
-    """Return (B, 3, 3) of linear parts (B, 2, 2) and translations (B, 2)."""
-    matrix = linear.new_zeros(len(linear), 3, 3)
-    matrix[:, :2, :2] = linear
-    matrix[:, :2, 2] = translation
-    matrix[:, 2, 2] = 1
-    return matrix
-
-
 class Affine(MatrixTransform):
     """`Affine`, and `Rotate` and `ShiftScaleRotate`, which albumentations builds from it.
 
@@ -124,16 +115,20 @@ class Affine(MatrixTransform):
         angle = torch.deg2rad(params["rotate"])
         cos, sin = angle.cos(), angle.sin()
         inverse = torch.stack((cos, -sin, sin, cos), dim=1).view(-1, 2, 2)
+        if "shear" in params:
+            # Times the inverse of ((1, tan x), (tan y, 1)), where albumentations takes -shear.
+            tan = torch.deg2rad(-params["shear"]).tan()
+            inverse = inverse - inverse.flip(2) * tan.flip(1)[:, None]
+            inverse = inverse / (1 - tan.prod(dim=1))[:, None, None]
         if "scale" in params:
             inverse = inverse / params["scale"][:, :, None]
-        if "shear" in params:
-            tan_x, tan_y = torch.deg2rad(-params["shear"]).tan().unbind(dim=1)
-            one = torch.ones_like(tan_x)
-            unsheared = torch.stack((one, -tan_x, -tan_y, one), dim=1).view(-1, 2, 2)
-            inverse = inverse @ (unsheared / (1 - tan_x * tan_y)[:, None, None])
-        center = device_constant((size[1] / 2 - 0.5, size[0] / 2 - 0.5), angle.device)
-        moved = center + params.get("translate", torch.zeros_like(inverse[:, 0]))
-        return _homogeneous(inverse, center - (inverse @ moved[:, :, None])[:, :, 0])
+        center = device_constant(((size[1] / 2 - 0.5,), (size[0] / 2 - 0.5,)), angle.device)
+        moved = center.expand(len(angle), 2, 1)
+        if "translate" in params:
+            moved = moved + params["translate"][:, :, None]
+        translation = torch.baddbmm(center, inverse, moved, alpha=-1)
+        last_row = device_constant(((0, 0, 1),), angle.device).expand(len(angle), 1, 3)
+        return torch.cat((torch.cat((inverse, translation), dim=2), last_row), dim=1)
 
 
 class Perspective(MatrixTransform):

@@ -11,6 +11,7 @@ as 1, 2, 3", SC 2011.
 """
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -75,13 +76,18 @@ def random_bits(keys: Tensor, counters: Tensor) -> Tensor:
     Returns:
         int64 of the shape that both broadcast to.
     """
-    return _mix_(keys + (counters + 1) * _signed(_GAMMA))
+    return _mix_((counters + 1).mul_(_signed(_GAMMA)).add(keys))
 
 
 def uniform(keys: Tensor, counters: Tensor) -> Tensor:
     """Return float32, uniform on the multiples of 2**-24 in [0, 1); arguments as `random_bits`."""
     bits = (random_bits(keys, counters) >> 40).bitwise_and_(_LOW_24_BITS)
     return bits.to(torch.float32).mul_(2.0**-24)
+
+
+@lru_cache(maxsize=64)
+def _counters(first: int, count: int, device: torch.device) -> Tensor:
+    return torch.arange(first, first + count, device=device)
 
 
 def uniform_noise(keys: Tensor, first: int, count: int) -> Tensor:
@@ -96,10 +102,9 @@ def uniform_noise(keys: Tensor, first: int, count: int) -> Tensor:
         float32 (B, count), uniform on the multiples of 2**-24 in (0, 1]; 1 is let in for 0, which
         has no logarithm.
     """
-    counters = torch.arange(first, first + -(-count // 2), device=keys.device)
-    bits = random_bits(keys[:, None], counters)
-    both = torch.cat((bits >> 40, bits >> 16), dim=1).bitwise_and_(_LOW_24_BITS)
-    return both[:, :count].to(torch.float32).add_(1).mul_(2.0**-24)
+    bits = random_bits(keys[:, None], _counters(first, -(-count // 2), keys.device))
+    halves = (bits.view(torch.int32)[:, :count] >> 8).bitwise_and_(_LOW_24_BITS)
+    return halves.to(torch.float32).add_(1).mul_(2.0**-24)
 
 
 def normal_noise(keys: Tensor, first: int, count: int) -> Tensor:
@@ -113,7 +118,12 @@ def normal_noise(keys: Tensor, first: int, count: int) -> Tensor:
     Returns:
         float32 (B, count), of absolute value below 5.8.
     """
-    radius, angle = uniform_noise(keys, first, 2 * -(-count // 2)).chunk(2, dim=1)
+    half = -(-count // 2)
+    units = uniform_noise(keys, first, 2 * half)
+    radius, angle = units[:, :half], units[:, half:]
     radius = radius.log().mul_(-2).sqrt_()
     angle = angle * (2 * math.pi)
-    return torch.cat((radius * angle.cos(), radius * angle.sin()), dim=1)[:, :count]
+    numbers = torch.empty(len(keys), 2 * half, device=keys.device)
+    torch.mul(radius, angle.cos(), out=numbers[:, :half])
+    torch.mul(radius, angle.sin_(), out=numbers[:, half:])
+    return numbers[:, :count]

@@ -16,6 +16,7 @@ from pipeline.augment.batched.transform import (
     Interval,
     Params,
     Size,
+    device_constant,
     integers,
 )
 
@@ -58,26 +59,29 @@ class HoleDropout(ImageTransform):
         in_rows, in_columns = _inside(params["holes"], images)
         if self._fill == "random_uniform":  # a later hole covers an earlier one
             for hole in range(in_rows.shape[1]):
-                inside = in_rows[:, hole, None, :, None] & in_columns[:, hole, None, None, :]
+                inside = in_rows[:, hole, None, :, None] * in_columns[:, hole, None, None, :]
                 value = params["values"][:, hole, None, None, None]
-                images = torch.where(inside, value, images)
+                images = images + inside * (value - images)
             return images
-        # How many holes cover each pixel, as a product of rows × holes and holes × columns.
-        cover = in_rows.mT.to(images.dtype) @ in_columns.to(images.dtype)
-        inside = (cover > 0)[:, None]
-        if self._fill == "random":
-            return torch.where(inside, params["values"], images)
-        assert not isinstance(self._fill, str)
-        return images.masked_fill(inside, self._fill)
+        # 1 less the number of holes over each pixel, from one product of rows × holes and
+        # holes × columns. Arithmetic on 0 and 1: a choice by a mask (`torch.where`) takes ten
+        # times as long on a CPU, 1.1 against 0.1 ms for 256 images, one core.
+        one = device_constant((1.0,), images.device)
+        keep = torch.baddbmm(one, in_rows.mT, in_columns, alpha=-1).clamp_(min=0)[:, None]
+        if self._fill == 0:
+            return images * keep
+        fill = params["values"] if self._fill == "random" else self._fill
+        return (images - fill).mul_(keep).add_(fill)
 
 
 def _inside(holes: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Return bool (B, holes, H) and (B, holes, W): the rows and columns that each hole spans."""
+    """Return float32 (B, holes, H) and (B, holes, W): 1 for the rows and columns of each hole."""
     height, width = images.shape[-2:]
-    y = torch.arange(height, device=holes.device)
-    x = torch.arange(width, device=holes.device)
+    y = device_constant(tuple(range(height)), holes.device)
+    x = device_constant(tuple(range(width)), holes.device)
     x_min, y_min, x_max, y_max = holes[..., None].unbind(dim=2)
-    return (y >= y_min) & (y < y_max), (x >= x_min) & (x < x_max)
+    in_rows, in_columns = (y >= y_min) & (y < y_max), (x >= x_min) & (x < x_max)
+    return in_rows.to(images.dtype), in_columns.to(images.dtype)
 
 
 class CoarseDropout(HoleDropout):
@@ -100,28 +104,26 @@ class CoarseDropout(HoleDropout):
         self._num_holes_range = num_holes_range
         self._height_range = hole_height_range
         self._width_range = hole_width_range
-        names = [
+        self._names = [
             f"{what}{i}"
             for what in ("height", "width", "y", "x")
             for i in range(num_holes_range[1])
         ]
-        self.intervals = {"num_holes": _UNIT} | dict.fromkeys(names, _UNIT)
+        self.intervals = {"num_holes": _UNIT} | dict.fromkeys(self._names, _UNIT)
 
     @override
     def draw_holes(self, draws: Draws, size: Size) -> Tensor:
         most = self._num_holes_range[1]
-
-        def units(what: str) -> Tensor:
-            return torch.stack([draws.values[f"{what}{i}"] for i in range(most)], dim=1)
-
-        height = self._lengths(units("height"), self._height_range, size[0])
-        width = self._lengths(units("width"), self._width_range, size[1])
-        y = integers(units("y"), 0, size[0] - height)
-        x = integers(units("x"), 0, size[1] - width)
-        count = integers(draws.values["num_holes"], *self._num_holes_range)
-        # Holes beyond an image's number get no width.
-        used = torch.arange(most, device=count.device) < count[:, None]
-        return torch.stack((x, y, x + width * used, y + height), dim=2)
+        units = torch.stack([draws.values[name] for name in self._names], dim=1)
+        height_unit, width_unit, y_unit, x_unit = units.view(-1, 4, most).unbind(dim=1)
+        height = self._lengths(height_unit, self._height_range, size[0])
+        width = self._lengths(width_unit, self._width_range, size[1])
+        y = integers(y_unit, 0, size[0] - height)
+        x = integers(x_unit, 0, size[1] - width)
+        if self._num_holes_range[0] < most:  # holes beyond an image's number get no width
+            count = integers(draws.values["num_holes"], *self._num_holes_range)
+            width = width * (device_constant(tuple(range(most)), x.device) < count[:, None])
+        return torch.stack((x, y, x + width, y + height), dim=2)
 
     def _lengths(self, unit: Tensor, interval: Interval, length: int) -> Tensor:
         low, high = interval

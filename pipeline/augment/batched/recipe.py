@@ -9,7 +9,12 @@ from torch import Tensor
 
 from pipeline.augment.batched import counter
 from pipeline.augment.batched.gates import Gate, fires
-from pipeline.augment.batched.grid import DisplacementTransform, MatrixTransform, SamplingGrid
+from pipeline.augment.batched.grid import (
+    DisplacementTransform,
+    MatrixTransform,
+    SamplingGrid,
+    identity,
+)
 from pipeline.augment.batched.sampling import Sampler
 from pipeline.augment.batched.transform import Draws, ImageTransform, Interval, Size, Transform
 
@@ -158,8 +163,7 @@ class BatchedRecipe:
             if isinstance(leaf.transform, MatrixTransform):
                 matrix = leaf.transform.matrix(params, size)
                 if active is not None:
-                    identity = torch.eye(3, device=matrix.device)
-                    matrix = torch.where(active[:, None, None], matrix, identity)
+                    matrix = torch.where(active[:, None, None], matrix, identity(matrix.device))
                 grid.map(matrix, projective=leaf.transform.projective)
             else:
                 assert isinstance(leaf.transform, DisplacementTransform)

@@ -163,8 +163,8 @@ TRANSFORMS: Sequence[Support] = (
         },
         elastic.from_albumentations,
         2,
-        0.0,
-        "the smoothed field is kept to 0.01 px",
+        0.0001,
+        "the smoothed field is kept to 0.02 px at alpha 34",
     ),
     Support(
         A.GridDistortion,
