@@ -185,7 +185,7 @@ def main() -> int:
         config=(tyro.conf.FlagCreatePairsOff,),
     )
     try:
-        stage(Workspace(Path.cwd()))
+        stage(Workspace(Path()))
     except UserError as error:
         print_error(str(error))
         return 1

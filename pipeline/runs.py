@@ -1,12 +1,18 @@
-"""What makes a run itself: its name, and whether a folder holds that run or another."""
+"""What makes a run itself: its name, its settings on disk, its accuracy."""
 
 import hashlib
 import json
 from dataclasses import dataclass
 
-from pipeline.artifacts.paths import check_run_name
-from pipeline.artifacts.records import RunConfig
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.artifacts.paths import RunPaths, Workspace, check_run_name
+from pipeline.artifacts.probs import load_probs
+from pipeline.artifacts.records import RunConfig, read_record
 from pipeline.competition import get_competition
+from pipeline.errors import UserError
+from pipeline.scoring import Accuracy, count_correct
 from pipeline.settings import Settings
 
 
@@ -45,6 +51,35 @@ def specify_run(name: str, preset: str, settings: Settings, recipe: str) -> RunS
     identity = json.dumps([settings.identity(), recipe], sort_keys=True)
     name = "-".join([*parts, hashlib.sha256(identity.encode()).hexdigest()[:6]])
     return RunSpec(name, preset, settings, recipe)
+
+
+def read_config(run: str, workspace: Workspace) -> RunConfig:
+    """Return a run's configuration.
+
+    Raises:
+        UserError: There is no such run, or its configuration is damaged.
+    """
+    try:
+        return read_record(workspace.run(run).config, RunConfig)
+    except FileNotFoundError:
+        raise UserError(f"there is no run {run}; train it first: `make train RUN={run}`.") from None
+
+
+def out_of_fold_accuracy(paths: RunPaths, labels: npt.NDArray[np.integer]) -> Accuracy:
+    """Return the accuracy over the validation images of all finished folds, joined by row.
+
+    Args:
+        paths: A run with at least one finished fold.
+        labels: (N,), of all rows of `train.csv`.
+
+    Raises:
+        UserError: A fold's file is damaged, or of other data.
+    """
+    parts = [load_probs(paths.fold(fold).oof) for fold in paths.finished_folds()]
+    rows = np.concatenate([part.ids for part in parts])
+    if rows.min() < 0 or rows.max() >= len(labels):
+        raise UserError(f"{paths.folder} was validated on rows that train.csv does not have.")
+    return count_correct(np.concatenate([part.probs for part in parts]), labels[rows])
 
 
 def spec_differences(config: RunConfig, spec: RunSpec) -> list[str]:

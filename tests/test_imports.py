@@ -16,7 +16,7 @@ FLOORS = [
     [
         *("artifacts", "augment", "models", "digits", "csv_numbers", "archive", "folds"),
         *("labelled_images", "preprocessing", "scoring", "practice", "runs"),
-        *("kaggle_command", "kaggle_faults", "kaggle_cli", "upload"),
+        "kaggle",
     ],
     ["engine"],
     ["stages"],

@@ -154,7 +154,7 @@ def _fetch(staged: InputPaths, source: Path | None, reporter: Reporter) -> str:
     if source is not None:
         take_csv_files(source, staged.folder, competition)
         return source.resolve().name
-    from pipeline.kaggle_cli import download
+    from pipeline.kaggle.client import download
 
     downloads = staged.folder / "download"  # the CLI leaves partial files of its own beside
     downloads.mkdir()

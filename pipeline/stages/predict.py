@@ -11,7 +11,6 @@ from pipeline.artifacts.digits_cache import load_digits
 from pipeline.artifacts.files import locked, sha256
 from pipeline.artifacts.paths import RunPaths, Workspace
 from pipeline.artifacts.probs import Probs, load_probs, save_probs
-from pipeline.artifacts.records import RunConfig, read_record
 from pipeline.artifacts.tables import write_submission
 from pipeline.artifacts.weights import load_network
 from pipeline.competition import get_competition
@@ -21,6 +20,7 @@ from pipeline.errors import UserError
 from pipeline.models import create_model
 from pipeline.preprocessing import Preprocessing
 from pipeline.reporting import Reporter
+from pipeline.runs import read_config
 from pipeline.settings import Settings
 
 
@@ -38,10 +38,7 @@ def predict(run: str, settings: Settings, workspace: Workspace, reporter: Report
             damaged, or the device is not there.
     """
     paths = workspace.run(run)
-    try:
-        config = read_record(paths.config, RunConfig)
-    except FileNotFoundError:
-        raise UserError(f"there is no run {run}; train it first with `make train`.") from None
+    config = read_config(run, workspace)
     if config.settings["competition"] != settings.competition:
         raise UserError(
             f"run {run} belongs to the competition {config.settings['competition']}, "

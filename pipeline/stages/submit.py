@@ -3,20 +3,17 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-
 from pipeline.artifacts.digits_cache import load_digits, load_manifest
 from pipeline.artifacts.files import locked, sha256
-from pipeline.artifacts.paths import RunPaths, Workspace
-from pipeline.artifacts.probs import load_probs
-from pipeline.artifacts.records import Receipt, RunConfig, read_record, write_record
+from pipeline.artifacts.paths import Workspace
+from pipeline.artifacts.records import Receipt, RunConfig, write_record
 from pipeline.artifacts.tables import check_submission
 from pipeline.competition import Competition, get_competition
 from pipeline.digits import Digits
 from pipeline.errors import UserError
+from pipeline.kaggle.upload import Upload
 from pipeline.reporting import Reporter
-from pipeline.scoring import Accuracy, count_correct
-from pipeline.upload import Upload
+from pipeline.runs import out_of_fold_accuracy, read_config
 
 
 def submit(
@@ -55,7 +52,7 @@ def submit(
             fails, or the score does not come in time.
     """
     paths = workspace.run(run)
-    config = _read_config(run, paths)
+    config = read_config(run, workspace)
     own = get_competition(str(config.settings.get("competition")))
     if competition != own:
         raise UserError(
@@ -69,7 +66,9 @@ def submit(
             raise UserError(f"{csv_file} is missing; run `make predict RUN={run}`.")
         check_submission(csv_file, own, num_rows=len(digits.test_images))
         folds = paths.finished_folds()
-        accuracy = _valid_accuracy(run, paths, folds, digits)
+        if not folds:
+            raise UserError(f"run {run} has no finished fold yet; run `make train RUN={run}`.")
+        accuracy = out_of_fold_accuracy(paths, digits.train_labels)
         receipt = Receipt(
             run=run,
             competition=own.slug,
@@ -91,18 +90,12 @@ def submit(
             receipt = _grade(receipt, csv_file, workspace, own)
             write_record(receipt_file, receipt)
         score = "not shown" if receipt.score is None else f"{receipt.score:.5f}"
-        reporter.line(f"Public score {score} (validation {accuracy})")
-        reporter.line(f"Receipt: {receipt_file}")
+        board = "public leaderboard" if own.on_kaggle else "practice leaderboard, graded here"
+        reporter.line(f"score       {score} ({board})")
+        reporter.line(f"validation  {accuracy}")
+        reporter.line(f"submission  {csv_file.relative_to(workspace.root)}")
+        reporter.line(f"receipt     {receipt_file.relative_to(workspace.root)}")
         return receipt
-
-
-def _read_config(run: str, paths: RunPaths) -> RunConfig:
-    try:
-        return read_record(paths.config, RunConfig)
-    except FileNotFoundError:
-        raise UserError(
-            f"there is no run {run} ({paths.config} is missing); run `make train RUN={run}`."
-        ) from None
 
 
 def _checked_data(config: RunConfig, workspace: Workspace, competition: Competition) -> Digits:
@@ -114,21 +107,6 @@ def _checked_data(config: RunConfig, workspace: Workspace, competition: Competit
             "train a new run."
         )
     return load_digits(inputs)
-
-
-def _valid_accuracy(run: str, paths: RunPaths, folds: list[int], digits: Digits) -> Accuracy:
-    """The accuracy on all validation images of the finished folds."""
-    if not folds:
-        raise UserError(f"run {run} has no finished fold yet; run `make train RUN={run}`.")
-    out_of_fold = [load_probs(paths.fold(fold).oof) for fold in folds]
-    ids = np.concatenate([probs.ids for probs in out_of_fold])
-    if ids.min() < 0 or ids.max() >= len(digits.train_labels):
-        raise UserError(
-            f"{paths.folder} holds predictions for rows that train.csv does not have; train a "
-            "new run."
-        )
-    probs = np.concatenate([probs.probs for probs in out_of_fold])
-    return count_correct(probs, digits.train_labels[ids])
 
 
 def _grade(

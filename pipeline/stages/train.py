@@ -32,7 +32,13 @@ from pipeline.models.summary import summarise
 from pipeline.preprocessing import Preprocessing
 from pipeline.randomness import derive_seed
 from pipeline.reporting import Reporter
-from pipeline.runs import RunSpec, data_differences, fingerprint, spec_differences
+from pipeline.runs import (
+    RunSpec,
+    data_differences,
+    fingerprint,
+    out_of_fold_accuracy,
+    spec_differences,
+)
 from pipeline.scoring import Accuracy, count_correct
 from pipeline.settings import Settings
 
@@ -85,7 +91,10 @@ def train(
         )
         for fold in settings.fold_numbers:
             training.run_fold(fold, paths.fold(fold))
-        return _report_all_folds(paths, digits.train_labels, reporter)
+        accuracy = out_of_fold_accuracy(paths, digits.train_labels)
+        if (num_folds := len(paths.finished_folds())) > 1:
+            reporter.line(f"{num_folds} folds, out of fold: accuracy {accuracy}")
+        return accuracy
 
 
 def _open_run(spec: RunSpec, paths: RunPaths, inputs: InputPaths, *, force: bool) -> RunConfig:
@@ -121,21 +130,6 @@ def _open_run(spec: RunSpec, paths: RunPaths, inputs: InputPaths, *, force: bool
             "Give it another name with RUN=, or start it again with FORCE=1."
         )
     return config
-
-
-def _report_all_folds(
-    paths: RunPaths, labels: npt.NDArray[np.integer], reporter: Reporter
-) -> Accuracy:
-    """Count all finished folds together; each image was held out once."""
-    finished = paths.finished_folds()
-    parts = [load_probs(paths.fold(fold).oof) for fold in finished]
-    accuracy = count_correct(
-        np.concatenate([part.probs for part in parts]),
-        labels[np.concatenate([part.ids for part in parts])],
-    )
-    if len(finished) > 1:
-        reporter.line(f"{len(finished)} folds, out of fold: accuracy {accuracy}")
-    return accuracy
 
 
 @dataclass(frozen=True)

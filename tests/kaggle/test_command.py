@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.kaggle_cli import Limits, list_submissions, submission_limits
-from pipeline.kaggle_command import (
+from pipeline.kaggle.client import Limits, list_submissions, submission_limits
+from pipeline.kaggle.command import (
     CommandTimeout,
     command_environment,
     find_credentials,

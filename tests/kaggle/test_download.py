@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.kaggle_cli import download
+from pipeline.kaggle.client import download
 from tests.kaggle.conftest import DIGITS, Listener
 from tests.kaggle.server import (
     HTML,

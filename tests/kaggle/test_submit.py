@@ -42,8 +42,12 @@ def test_a_submission_is_made_found_and_scored(
     assert description == receipt.message
     assert description.startswith("wider net | run cnn | validation 0.9000 (9/10, 95 % 0.5958-0.98")
     assert description.endswith(receipt.mark)
-    assert "Public score 0.99642 (validation 0.9000 (9/10, " in reporter.lines[-2]
-    assert reporter.lines[-1] == f"Receipt: {workspace.receipt('cnn')}"
+    assert reporter.lines[-4] == "score       0.99642 (public leaderboard)"
+    assert reporter.lines[-3].startswith("validation  0.9000 (9/10, ")
+    assert reporter.lines[-2:] == [
+        "submission  submissions/cnn.csv",
+        "receipt     submissions/cnn.json",
+    ]
     assert "Submissions left today: 4" in reporter.lines
     assert KEY not in workspace.receipt("cnn").read_text()
 
@@ -94,7 +98,7 @@ def test_a_connection_lost_after_it_counted_is_resolved_by_listing(
 def test_a_connection_lost_before_it_counted_can_be_tried_again(
     kaggle_server: KaggleServer, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.upload._LOOKS", 1)
+    monkeypatch.setattr("pipeline.kaggle.upload._LOOKS", 1)
     kaggle_server.fault("CreateSubmission", Drop(), times=1)
     with pytest.raises(UserError, match=r"nothing was submitted: .* the connection to Kaggle"):
         submit_cnn(workspace)
@@ -106,7 +110,7 @@ def test_a_connection_lost_before_it_counted_can_be_tried_again(
 def test_success_that_no_list_confirms_is_an_error(
     kaggle_server: KaggleServer, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.upload._LOOKS", 2)
+    monkeypatch.setattr("pipeline.kaggle.upload._LOOKS", 2)
     empty = Answer(200, {"submissions": []})
     kaggle_server.fault("ListSubmissions", empty, times=2)
     with pytest.raises(UserError, match="although the kaggle command reported success"):
@@ -119,7 +123,7 @@ def test_success_that_no_list_confirms_is_an_error(
 def test_neither_upload_nor_list_answer(
     kaggle_server: KaggleServer, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.upload._LOOKS", 1)
+    monkeypatch.setattr("pipeline.kaggle.upload._LOOKS", 1)
     kaggle_server.fault("CreateSubmission", Drop(after=True), times=1)
     kaggle_server.fault("ListSubmissions", HTML, times=1)
     with pytest.raises(UserError, match="Whether the submission was made is not known"):
@@ -243,9 +247,9 @@ def test_no_credentials(
 def test_a_server_that_never_answers_is_not_waited_for(
     kaggle_server: KaggleServer, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.kaggle_cli._SUBMIT_TIMEOUT_S", 2.0)
+    monkeypatch.setattr("pipeline.kaggle.client._SUBMIT_TIMEOUT_S", 2.0)
     kaggle_server.fault("StartSubmissionUpload", Hang(20.0))
-    monkeypatch.setattr("pipeline.upload._LOOKS", 1)
+    monkeypatch.setattr("pipeline.kaggle.upload._LOOKS", 1)
     with pytest.raises(UserError, match="did not answer in time"):
         submit_cnn(workspace)
 
@@ -257,7 +261,7 @@ def test_the_command_line_prints_score_or_sentence(
     command = [sys.executable, "-m", "pipeline", "submit", "--run", "cnn"]
     scored = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True)
     assert (scored.returncode, scored.stderr) == (0, "")
-    assert "Public score 0.99642 (validation 0.9000 (9/10, " in scored.stdout
+    assert "score       0.99642 (public leaderboard)" in scored.stdout
     again = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True)
     assert again.returncode == 1
     assert "already submitted as submission 50000000" in again.stderr

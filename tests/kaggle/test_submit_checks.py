@@ -29,7 +29,8 @@ def test_practice_is_graded_here_and_never_uploaded(
         receipt = submit("cnn", practice, workspace, reporter)
     assert (receipt.competition, receipt.status, receipt.mark) == ("practice", "complete", "")
     assert receipt.score == pytest.approx(0.9)
-    assert reporter.lines[0].startswith("Public score 0.90000 (validation 0.9000 (9/10, ")
+    assert reporter.lines[0] == "score       0.90000 (practice leaderboard, graded here)"
+    assert reporter.lines[1].startswith("validation  0.9000 (9/10, ")
     with pytest.raises(UserError, match="belongs to COMPETITION=practice and cannot be"):
         submit("cnn", DIGITS, workspace, Listener())
     assert not kaggle_server.requests
@@ -57,7 +58,7 @@ def test_a_file_that_does_not_fit_is_not_sent(
 
 
 def test_what_is_missing_is_named(kaggle_server: KaggleServer, workspace: Workspace) -> None:
-    with pytest.raises(UserError, match=r"there is no run dnn .*`make train RUN=dnn`"):
+    with pytest.raises(UserError, match=r"there is no run dnn; .*`make train RUN=dnn`"):
         submit("dnn", DIGITS, workspace, Listener())
     assert not workspace.run("dnn").folder.exists()
     config = workspace.run("cnn").config

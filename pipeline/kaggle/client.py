@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.competition import Competition
-from pipeline.kaggle_command import CommandTimeout, Output, check_credentials, run_kaggle
-from pipeline.kaggle_faults import KaggleFault, fault_of
+from pipeline.kaggle.command import CommandTimeout, Output, check_credentials, run_kaggle
+from pipeline.kaggle.faults import KaggleFault, fault_of
 from pipeline.reporting import Bar, Reporter
 
 __all__ = ["KaggleFault", "Limits", "Submission", "check_credentials", "download"]

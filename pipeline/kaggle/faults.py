@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pipeline.competition import Competition
 from pipeline.errors import UserError
-from pipeline.kaggle_command import Output, find_credentials
+from pipeline.kaggle.command import Output, find_credentials
 
 
 class KaggleFault(UserError):

@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline import kaggle_cli
 from pipeline.artifacts.records import Receipt, read_record, write_record
 from pipeline.competition import Competition
 from pipeline.errors import UserError
-from pipeline.kaggle_cli import KaggleFault, Submission
+from pipeline.kaggle import client
+from pipeline.kaggle.client import KaggleFault, Submission
 from pipeline.reporting import Reporter
 from pipeline.scoring import Accuracy
 
@@ -69,7 +69,7 @@ class Upload:
         self.reporter.line(f"Uploading {self.csv_file} to {self.competition.slug}.")
         fault: KaggleFault | None = None
         try:
-            kaggle_cli.submit(self.competition, self.csv_file, receipt.message)
+            client.submit(self.competition, self.csv_file, receipt.message)
         except KaggleFault as error:
             fault = error
         except UserError:  # no credentials, no command
@@ -138,7 +138,7 @@ class Upload:
                 f"Kaggle could not score submission {receipt.reference} of {self.csv_file}: "
                 f"{receipt.error} The receipt is {self.receipt_file}."
             )
-        if limits := kaggle_cli.submission_limits(self.competition):
+        if limits := client.submission_limits(self.competition):
             self.reporter.line(f"Submissions left today: {limits.num_left}")
         return receipt
 
@@ -148,7 +148,7 @@ class Upload:
             if look:
                 time.sleep(1.0)
             try:
-                submissions = kaggle_cli.list_submissions(self.competition)
+                submissions = client.list_submissions(self.competition)
             except KaggleFault as error:
                 if error.refused or look == looks - 1:
                     raise
@@ -164,7 +164,7 @@ class Upload:
         if found.status == "complete":
             update["score"] = _number(found.public_score)
         elif found.status == "error":
-            update["error"] = kaggle_cli.error_text(self.competition, found.reference) or (
+            update["error"] = client.error_text(self.competition, found.reference) or (
                 f"the reason stands at {self.competition.url}/submissions."
             )
         else:
