@@ -10,9 +10,8 @@ import numpy as np
 import torch
 
 from pipeline.augment.batched import compile_recipe
-from pipeline.augment.batched.grid import DisplacementTransform, MatrixTransform, SamplingGrid
 from pipeline.augment.batched.recipe import Leaf
-from pipeline.augment.batched.transform import Draws, Params
+from pipeline.augment.batched.transform import Draws
 
 SIZE = (28, 28)
 
@@ -86,19 +85,3 @@ def values_of(names: str, log: list[Any]) -> dict[str, float]:
 
 def draws_with(values: dict[str, torch.Tensor], count: int) -> Draws:
     return Draws(values, torch.zeros(count, dtype=torch.int64), 0)
-
-
-def apply_leaf(leaf: Leaf, images: torch.Tensor, params: Params) -> torch.Tensor:
-    """Return uint8 (B, 1, H, W) of one transform with given parameters."""
-    pixels = images.to(torch.float32)
-    if isinstance(leaf.transform, MatrixTransform | DisplacementTransform):
-        grid = SamplingGrid(len(images), SIZE, images.device)
-        if isinstance(leaf.transform, MatrixTransform):
-            matrix = leaf.transform.matrix(params, SIZE)
-            grid.map(matrix, projective=leaf.transform.projective)
-        else:
-            grid.displace(leaf.transform.field(params, SIZE))
-        from pipeline.augment.batched.recipe import _ANY_SAMPLER
-
-        return (leaf.sampler or _ANY_SAMPLER)(pixels, grid).to(torch.uint8)
-    return leaf.transform.apply(pixels, params).to(torch.uint8)

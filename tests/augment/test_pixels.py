@@ -11,7 +11,6 @@ import torch
 from pipeline.augment.batched.support import TRANSFORMS, support_of
 from tests.augment.reference import (
     SIZE,
-    apply_leaf,
     compiled_leaf,
     draws_with,
     make,
@@ -213,7 +212,7 @@ def test_same_pixels_from_the_same_parameters(cls, kwargs, convert, images):
     together = {name: torch.cat([p[name] for p in params]) for name in params[0]}
     given = torch.from_numpy(images)[:, None]
 
-    actual = apply_leaf(leaf, given, together)[:, 0].numpy()
+    actual = leaf.apply(given.to(torch.float32), together).to(torch.uint8)[:, 0].numpy()
 
     support = support_of(transform)
     error = np.abs(actual.astype(int) - np.stack(expected).astype(int))

@@ -93,7 +93,7 @@ def test_how_often_images_are_resampled():
         (
             [A.Rotate(20, p=1), A.OpticalDistortion(p=1), A.GridDistortion(distort_limit=0.1, p=1)],
             60,
-            2.0,
+            3.5,
         ),
         ([A.HorizontalFlip(p=0.5), A.Rotate(20, p=1)], 1, 0.01),
     ],

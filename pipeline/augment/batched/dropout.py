@@ -66,8 +66,7 @@ class HoleDropout(ImageTransform):
         # 1 less the number of holes over each pixel, from one product of rows × holes and
         # holes × columns. Arithmetic on 0 and 1: a choice by a mask (`torch.where`) takes ten
         # times as long on a CPU, 1.1 against 0.1 ms for 256 images, one core.
-        one = device_constant((1.0,), images.device)
-        keep = torch.baddbmm(one, in_rows.mT, in_columns, alpha=-1).clamp_(min=0)[:, None]
+        keep = (in_rows.mT @ in_columns).neg_().add_(1).clamp_(min=0)[:, None]
         if self._fill == 0:
             return images * keep
         fill = params["values"] if self._fill == "random" else self._fill

@@ -16,7 +16,14 @@ from pipeline.augment.batched.grid import (
     identity,
 )
 from pipeline.augment.batched.sampling import Sampler
-from pipeline.augment.batched.transform import Draws, ImageTransform, Interval, Size, Transform
+from pipeline.augment.batched.transform import (
+    Draws,
+    ImageTransform,
+    Interval,
+    Params,
+    Size,
+    Transform,
+)
 
 _NOISE_COUNTERS = 1 << 32
 """Counters set aside for each transform's noise; the recipe's scalars use those below."""
@@ -45,6 +52,42 @@ class Leaf:
     def geometric(self) -> bool:
         """Whether it moves pixels and does not change their values."""
         return isinstance(self.transform, MatrixTransform | DisplacementTransform)
+
+    def apply(self, pixels: Tensor, params: Params) -> Tensor:
+        """Return the effect of this transform alone, on every image.
+
+        Args:
+            pixels: float32 (B, 1, H, W), whole numbers 0..255.
+            params: From the transform's `draw`.
+
+        Returns:
+            float32 (B, 1, H, W), whole numbers 0..255.
+        """
+        if isinstance(self.transform, ImageTransform):
+            return self.transform.apply(pixels, params)
+        size = (pixels.shape[-2], pixels.shape[-1])
+        grid = SamplingGrid(len(pixels), size, pixels.device)
+        self.extend(grid, params, size, active=None)
+        return (self.sampler or _ANY_SAMPLER)(pixels, grid)
+
+    def extend(self, grid: SamplingGrid, params: Params, size: Size, active: Tensor | None) -> None:
+        """Compose a geometric transform's sampling map with the grid of those that come after.
+
+        Args:
+            grid: Changed in place.
+            params: From the transform's `draw`.
+            size: (H, W) of the images.
+            active: bool (B,), where the transform fires; None for everywhere.
+        """
+        if isinstance(self.transform, MatrixTransform):
+            matrix = self.transform.matrix(params, size)
+            if active is not None:
+                matrix = torch.where(active[:, None, None], matrix, identity(matrix.device))
+            grid.map(matrix, projective=self.transform.projective)
+        else:
+            assert isinstance(self.transform, DisplacementTransform)
+            field = self.transform.field(params, size)
+            grid.displace(field if active is None else field.where(active))
 
 
 @dataclass(frozen=True)
@@ -133,7 +176,6 @@ class BatchedRecipe:
         leaf: Leaf,
         scalars: Mapping[int | None, Mapping[str, Tensor]],
     ) -> Tensor:
-        assert isinstance(leaf.transform, ImageTransform)
         values = scalars[index]
         size = (pixels.shape[-2], pixels.shape[-1])
         active = fires(leaf.gates, scalars[None])
@@ -143,9 +185,9 @@ class BatchedRecipe:
             values = {name: value[chosen] for name, value in values.items()}
             draws = self._draws(index, values, keys[chosen])
             params = leaf.transform.draw(draws, size)
-            return pixels.index_copy(0, chosen, leaf.transform.apply(pixels[chosen], params))
+            return pixels.index_copy(0, chosen, leaf.apply(pixels[chosen], params))
         params = leaf.transform.draw(self._draws(index, values, keys), size)
-        applied = leaf.transform.apply(pixels, params)
+        applied = leaf.apply(pixels, params)
         return applied if active is None else torch.where(_per_image(active), applied, pixels)
 
     def _resample(
@@ -159,16 +201,7 @@ class BatchedRecipe:
         grid = SamplingGrid(len(pixels), size, pixels.device)
         for index, leaf in reversed(step.leaves):
             params = leaf.transform.draw(self._draws(index, scalars[index], keys), size)
-            active = fires(leaf.gates, scalars[None])
-            if isinstance(leaf.transform, MatrixTransform):
-                matrix = leaf.transform.matrix(params, size)
-                if active is not None:
-                    matrix = torch.where(active[:, None, None], matrix, identity(matrix.device))
-                grid.map(matrix, projective=leaf.transform.projective)
-            else:
-                assert isinstance(leaf.transform, DisplacementTransform)
-                field = leaf.transform.field(params, size)
-                grid.displace(field if active is None else field.where(active))
+            leaf.extend(grid, params, size, fires(leaf.gates, scalars[None]))
         assert step.sampler is not None
         return step.sampler(pixels, grid)
 
