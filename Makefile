@@ -15,6 +15,8 @@ PRESET =
 MODEL =
 ## which recipe of pipeline/augment/recipes.py; empty: the preset's
 AUGMENT =
+## what runs the recipe: batched, albumentations, or auto (batched if the recipe compiles)
+AUGMENT_ENGINE =
 ## seed of weights, order, augmentation and dropout; empty: the preset's (0)
 SEED =
 ## passes over the training images; empty: the preset's
@@ -56,6 +58,7 @@ PIPELINE := $(VENV)/bin/python -m pipeline
 INPUT := input/$(strip $(COMPETITION))
 KNOBS = --competition=$(call quote,$(COMPETITION)) \
   $(call option,--preset,PRESET) $(call option,--model,MODEL) $(call option,--augment,AUGMENT) \
+  $(call option,--augment-engine,AUGMENT_ENGINE) \
   $(call option,--seed,SEED) $(call option,--epochs,EPOCHS) $(call option,--valid,VALID) \
   $(call option,--folds,FOLDS) $(call option,--device,DEVICE) $(call option,--set,SET) \
   $(call option,--run,RUN)

@@ -35,6 +35,8 @@ class Knobs:
     """Which network."""
     augment: Text = ""
     """Which recipe of pipeline/augment/recipes.py."""
+    augment_engine: Text = ""
+    """auto, batched or albumentations."""
     seed: Text = ""
     """Seed of weights, order, augmentation and dropout."""
     epochs: Text = ""
@@ -58,7 +60,7 @@ class Knobs:
         """
         from pipeline.augment.registry import recipe_text
 
-        own = ("model", "augment", "seed", "epochs", "valid", "folds", "device")
+        own = ("model", "augment", "augment_engine", "seed", "epochs", "valid", "folds", "device")
         given = {name: getattr(self, name) for name in own if getattr(self, name)}
         preset = self.preset or get_competition(self.competition).preset
         extra = parse_assignments(self.set)

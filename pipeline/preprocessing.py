@@ -29,7 +29,7 @@ class Preprocessing:
         return cls(mean, max(std, 1.0))
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Turn uint8 (B, C, H, W) into float32 of the same shape, on the same device."""
+        """Turn pixels in 0..255, any dtype, into float32 of the same shape on the same device."""
         return (images.float() - self.mean) / self.std
 
     def as_dict(self) -> dict[str, float]:

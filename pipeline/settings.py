@@ -25,6 +25,10 @@ class Settings(BaseModel):
     competition: str = Field("digit-recognizer", description="Which competition.")
     model: str = Field("dropout_cnn", description="Which network, by its name in the registry.")
     augment: str = Field("affine", description="Which recipe of pipeline/augment/recipes.py.")
+    augment_engine: Literal["auto", "batched", "albumentations"] = Field(
+        "auto",
+        description="What runs the recipe; auto: batched on the training device if it compiles.",
+    )
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(
         0, description="Seed of the split, the weights, the order, the augmentation and dropout."
     )
@@ -59,7 +63,8 @@ class Settings(BaseModel):
         "auto", description="Where to compute; auto: CUDA, then MPS, then CPU."
     )
     num_workers: Annotated[int, Field(ge=0, le=256)] | Literal["auto"] = Field(
-        "auto", description="Processes that augment images; auto: one per core, at most 16."
+        "auto",
+        description="Processes for the albumentations engine; auto: one per core, at most 16.",
     )
     predict_batch_size: Annotated[int, Field(ge=1, le=65_536)] = Field(
         1024, description="Images per prediction batch; halved while the device has no memory."

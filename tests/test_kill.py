@@ -15,7 +15,13 @@ from pipeline.artifacts.paths import Workspace
 REPOSITORY = Path(__file__).parents[1]
 COMMAND = (
     *(sys.executable, "-m", "pipeline", "train", "--augment", "affine", "--device", "cpu"),
-    *("--set", "batch_size=8 num_workers=1", "--epochs", "10", "--run"),
+    *(
+        "--set",
+        "batch_size=8 num_workers=1 augment_engine=albumentations",
+        "--epochs",
+        "10",
+        "--run",
+    ),
 )
 
 

@@ -15,8 +15,9 @@ from pipeline.artifacts.files import locked
 from pipeline.artifacts.probs import load_probs
 from pipeline.artifacts.records import RunConfig, read_record
 from pipeline.artifacts.tables import read_folds
+from pipeline.augment.engines import augmented_epochs
+from pipeline.augment.epochs import EpochPlan
 from pipeline.augment.registry import deserialise
-from pipeline.augment.workers import AugmentedEpochs
 from pipeline.errors import UserError
 from pipeline.labelled_images import LabelledImages
 from pipeline.reporting import Silent
@@ -95,15 +96,17 @@ def test_a_fold_leaves_its_weights_history_and_out_of_fold_probabilities(tiny_wo
     [lambda: StopAfter(1), lambda: StopAfter(2), StopWithinEpoch],
     ids=["epoch 1", "epoch 2", "within epoch 2"],
 )
-def test_an_interrupted_training_ends_with_the_same_weights(tiny_workspace, stop):
-    spec = tiny.spec(tiny_workspace, augment="affine")
+@pytest.mark.parametrize("engine", ["albumentations", "batched"])
+def test_an_interrupted_training_ends_with_the_same_weights(tiny_workspace, stop, engine):
+    spec = tiny.spec(tiny_workspace, augment="affine", augment_engine=engine)
     with pytest.raises(KeyboardInterrupt):
         train(spec, tiny_workspace, stop())
     assert not tiny_workspace.run("tiny").fold(0).oof.exists()
     resumed = tiny.Lines()
     train(spec, tiny_workspace, resumed)
     assert "going on after epoch" in resumed.text
-    train(tiny.spec(tiny_workspace, "undisturbed", augment="affine"), tiny_workspace, Silent())
+    undisturbed = tiny.spec(tiny_workspace, "undisturbed", augment="affine", augment_engine=engine)
+    train(undisturbed, tiny_workspace, Silent())
     assert_same_weights(weights(tiny_workspace), weights(tiny_workspace, "undisturbed"))
 
 
@@ -249,37 +252,44 @@ def test_missing_data_folds_and_devices_are_named(tiny_workspace):
         train(spec, tiny_workspace, Silent())
 
 
-def epochs_of(workspace, recipe, num_workers, batch_size, first=0, num_epochs=2):
-    """All augmented images of some epochs by (epoch, row)."""
+def epochs_of(workspace, engine, num_workers, batch_size, first=0, num_epochs=2):
+    """All augmented images of some epochs by (epoch, position)."""
     images = load_digits(workspace.input(tiny.COMPETITION))
     rows = np.arange(40, dtype=np.int64) + 100
     training_set = LabelledImages(images.train_images[rows], images.train_labels[rows], rows)
-    epochs = AugmentedEpochs(
-        training_set, recipe, seed=3, fold=0, batch_size=batch_size, num_workers=num_workers
+    plan = EpochPlan(training_set, seed=3, fold=0, batch_size=batch_size)
+    epochs, _ = augmented_epochs(
+        plan,
+        tiny.spec(workspace, augment="elastic").recipe,
+        engine=engine,
+        device=torch.device("cpu"),
+        num_workers=num_workers,
     )
     batches = epochs.iterate(first, num_epochs)
     found = {}
     for epoch in range(first, num_epochs):
-        order = epochs._order(epoch).tolist()
         flat = [
             image
             for batch in islice(batches, epochs.steps_per_epoch)
             for image in zip(*batch, strict=True)
         ]
         assert len(flat) == 40
-        for position, (image, label) in zip(order, flat, strict=True):
+        for position, (image, label) in zip(plan.order(epoch).tolist(), flat, strict=True):
             assert label == images.train_labels[rows[position]]
             found[epoch, position] = image
     return found
 
 
-def test_augmentation_depends_on_seed_epoch_and_image_alone(tiny_workspace):
-    recipe = tiny.spec(tiny_workspace, augment="elastic").recipe
-    reference = epochs_of(tiny_workspace, recipe, num_workers=0, batch_size=8)
-    for num_workers, batch_size in ((1, 8), (2, 8), (2, 13)):
-        again = epochs_of(tiny_workspace, recipe, num_workers=num_workers, batch_size=batch_size)
+@pytest.mark.parametrize("engine", ["albumentations", "batched"])
+def test_augmentation_depends_on_seed_epoch_and_image_alone(tiny_workspace, engine):
+    def of(num_workers, batch_size, first=0):
+        return epochs_of(tiny_workspace, engine, num_workers, batch_size, first)
+
+    reference = of(num_workers=0, batch_size=8)
+    for num_workers, batch_size in ((2, 8), (1, 13)):
+        again = of(num_workers, batch_size)
         assert all(torch.equal(reference[key], again[key]) for key in reference)
-    resumed = epochs_of(tiny_workspace, recipe, num_workers=2, batch_size=8, first=1)
+    resumed = of(num_workers=2, batch_size=8, first=1)
     assert all(torch.equal(reference[key], resumed[key]) for key in resumed)
     different = [not torch.equal(reference[0, i], reference[1, i]) for i in range(40)]
     assert all(different), "every epoch draws afresh"

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipeline.augment.epochs import Batch
 from pipeline.engine.device import Device
 from pipeline.engine.prediction import predict_logits, softmax
 from pipeline.labelled_images import LabelledImages
@@ -19,9 +20,6 @@ from pipeline.preprocessing import Preprocessing
 from pipeline.randomness import derive_seed
 from pipeline.scoring import Accuracy, count_correct
 from pipeline.settings import Settings
-
-Batch = tuple[Tensor, Tensor]
-"""Augmented images, uint8 (B, C, H, W), and their labels, int64 (B,)."""
 
 
 @dataclass(frozen=True)

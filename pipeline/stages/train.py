@@ -19,8 +19,9 @@ from pipeline.artifacts.probs import Probs, load_probs, save_probs
 from pipeline.artifacts.records import Manifest, RunConfig, read_record, write_record
 from pipeline.artifacts.tables import read_folds, write_history
 from pipeline.artifacts.weights import Network, load_checkpoint, save_checkpoint, save_network
+from pipeline.augment.engines import augmented_epochs
+from pipeline.augment.epochs import EpochPlan
 from pipeline.augment.registry import check_recipe, deserialise
-from pipeline.augment.workers import AugmentedEpochs, choose_num_workers
 from pipeline.competition import Competition, get_competition
 from pipeline.engine.device import Device, choose_device
 from pipeline.engine.prediction import softmax
@@ -157,14 +158,16 @@ class _Training:
         reporter.line(
             f"fold {fold}: {len(training_set):,} training and {len(valid):,} validation images"
         )
-        epochs = AugmentedEpochs(
-            training_set,
+        plan = EpochPlan(training_set, settings.seed, fold, settings.batch_size)
+        epochs, engine = augmented_epochs(
+            plan,
             self.recipe,
-            seed=settings.seed,
-            fold=fold,
-            batch_size=settings.batch_size,
-            num_workers=choose_num_workers(settings.num_workers),
+            engine=settings.augment_engine,
+            device=self.device.torch,
+            num_workers=settings.num_workers,
         )
+        if fold == settings.fold_numbers[0]:
+            reporter.line(f"augmentation: {engine}")
         trainer = Trainer(
             self._new_model(fold),
             Preprocessing.of(training_set.images),

@@ -1,8 +1,9 @@
-"""Training batches, augmented by albumentations in worker processes."""
+"""Augmentation by albumentations itself, image by image, in worker processes."""
 
 import os
 import random
 import signal
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,62 +11,40 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from pipeline.augment.epochs import Batch, EpochPlan
 from pipeline.augment.registry import deserialise
-from pipeline.labelled_images import LabelledImages
-from pipeline.randomness import derive_seed
-
-Batch = tuple[Tensor, Tensor]
 
 
-class AugmentedEpochs:
-    """The batches of all epochs of one training.
+class WorkerEpochs:
+    """Epochs of batches that worker processes prepare ahead (see `Epochs`)."""
 
-    An image's augmentation depends on (seed, epoch, row) alone, and the order of an epoch on
-    (seed, fold, epoch): not on the number of workers, the batch size or where a training was
-    resumed.
-    """
-
-    def __init__(
-        self,
-        training_set: LabelledImages,
-        recipe: str,
-        *,
-        seed: int,
-        fold: int,
-        batch_size: int,
-        num_workers: int,
-    ) -> None:
-        """Prepare; nothing is started yet.
+    def __init__(self, plan: EpochPlan, recipe: str, num_workers: int) -> None:
+        """Prepare; no process is started yet.
 
         Args:
-            training_set: The images.
+            plan: Images, seed, batches.
             recipe: Serialised recipe (`registry.serialise`).
-            seed: The run's seed.
-            fold: The training's number.
-            batch_size: Images per batch; the last batch of an epoch may be smaller.
             num_workers: Processes; 0 augments in this one.
         """
-        self._num_images = len(training_set)
-        self._batches = _AugmentedBatches(training_set, recipe, derive_seed(seed, "augment"))
-        self._seed, self._fold = seed, fold
-        self._batch_size = batch_size
+        self._plan = plan
+        self._batches = _AugmentedBatches(plan, recipe)
         self._num_workers = num_workers
 
     @property
     def steps_per_epoch(self) -> int:
         """Batches in an epoch."""
-        return -(-self._num_images // self._batch_size)
+        return self._plan.steps_per_epoch
 
     def iterate(self, first_epoch: int, num_epochs: int) -> Iterator[Batch]:
-        """Yield the batches of epochs `first_epoch` to `num_epochs` - 1, one after another.
+        """Yield the batches of epochs `first_epoch` to `num_epochs` - 1, on the CPU.
 
-        Each is uint8 (B, C, H, W) and int64 (B,). The workers live through all epochs and are
-        ahead of the training by a few batches, across the epochs' borders.
+        The workers live through all epochs and are ahead of the training by a few batches, across
+        the epochs' borders.
         """
         tasks = [
             (epoch, positions)
             for epoch in range(first_epoch, num_epochs)
-            for positions in torch.split(self._order(epoch), self._batch_size)
+            for positions in torch.split(self._plan.order(epoch), self._plan.batch_size)
         ]
         loader: DataLoader[Batch] = DataLoader(
             self._batches,
@@ -81,31 +60,33 @@ class AugmentedEpochs:
         )
         return iter(loader)
 
-    def _order(self, epoch: int) -> Tensor:
-        generator = torch.Generator().manual_seed(
-            derive_seed(self._seed, "order", self._fold, epoch)
-        )
-        return torch.randperm(self._num_images, generator=generator)
+    def measure_speed(self, num_images: int = 64) -> float:
+        """Return how many images per second all workers together can augment, about."""
+        task = (0, torch.arange(num_images) % len(self._plan.images))
+        self._batches[task]  # the first call of each transform prepares it
+        start = time.perf_counter()
+        self._batches[task]
+        return num_images / (time.perf_counter() - start) * max(1, self._num_workers)
 
 
 class _AugmentedBatches(Dataset[Batch]):
     """Maps (epoch, positions of the images) to an augmented batch."""
 
-    def __init__(self, training_set: LabelledImages, recipe: str, stream: int) -> None:
-        self._set = training_set
+    def __init__(self, plan: EpochPlan, recipe: str) -> None:
+        self._images = plan.images
         self._recipe = deserialise(recipe)
-        self._stream = stream
+        self._stream = plan.augment_stream
 
     def __getitem__(self, task: tuple[int, Tensor]) -> Batch:
         epoch, positions = task[0], task[1].numpy()
-        images = self._set.images[positions]
-        for image, row in zip(images, self._set.rows[positions], strict=True):
+        images = self._images.images[positions]
+        for image, row in zip(images, self._images.rows[positions], strict=True):
             # Compose.set_random_seed would mix in the worker's number; the state does not.
             rng = np.random.default_rng((self._stream, epoch, int(row)))
             self._recipe.set_random_state(rng, random.Random(int(rng.integers(2**63))))
             # albumentations takes (H, W, C).
             image[:] = self._recipe(image=image.transpose(1, 2, 0))["image"].transpose(2, 0, 1)
-        labels = self._set.labels[positions].astype(np.int64)
+        labels = self._images.labels[positions].astype(np.int64)
         return torch.from_numpy(images), torch.from_numpy(labels)
 
 
