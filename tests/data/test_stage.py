@@ -200,7 +200,7 @@ def test_from_kaggle(tiny, workspace, paths, archive, monkeypatch):
         (folder / "d.zip.kaggle-partial").write_bytes(b"left")
         return Path(shutil.copy(archive, folder / "d.zip"))
 
-    monkeypatch.setattr("pipeline.kaggle_cli.download", download)
+    monkeypatch.setattr("pipeline.kaggle.client.download", download)
     assert data(tiny, workspace, Silent()).source == "Kaggle"
     assert names(paths.folder) == ALL
 
