@@ -1,0 +1,333 @@
+"""How fast recipes run, on the batched engine and on others: uint8 images to normalised floats.
+
+    python -m pipeline.augment.bench
+
+All engines are measured in turn, several times over, in one run, so that whatever else the machine
+does falls on all of them alike; ratios are of medians.
+"""
+
+import importlib
+import os
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import albumentations as A
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from pipeline.augment.batched import compile_recipe, image_keys
+
+MEAN, STD = 0.1307, 0.3081  # of MNIST's training pixels on [0, 1]; any two numbers cost the same
+
+_BYTES_PER_IMAGE = 784 * (1 + 4)  # each pixel read once as uint8 and written once as float32
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One engine on one recipe.
+
+    Attributes:
+        recipe: The recipe's name.
+        engine: The engine's name.
+        images_per_s: One rate per repetition.
+    """
+
+    recipe: str
+    engine: str
+    images_per_s: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The median rate."""
+        return statistics.median(self.images_per_s)
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """The lowest and the highest rate."""
+        return min(self.images_per_s), max(self.images_per_s)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A benchmark's outcome.
+
+    Attributes:
+        device: What the batched engine and its rivals ran on, in words.
+        num_cores: Cores that each engine could use.
+        floor_images_per_s: How fast images could be read and written at the memory bandwidth
+            measured in the same run, if nothing were computed.
+        measurements: One for each recipe and engine, in the order measured.
+    """
+
+    device: str
+    num_cores: int
+    floor_images_per_s: float
+    measurements: tuple[Measurement, ...]
+
+
+def bench_recipes() -> dict[str, list[A.BasicTransform]]:
+    """Return the measured recipes' transforms, by name."""
+    affine = A.Affine(
+        rotate=(-15, 15), scale=(0.9, 1.1), translate_percent=(-0.1, 0.1), shear=(-10, 10), p=1
+    )
+    elastic = A.ElasticTransform(alpha=34, sigma=4, p=1)
+    holes = A.CoarseDropout(p=1)
+    return {
+        "Affine": [affine],
+        "Affine+Elastic": [affine, elastic],
+        "Affine+Elastic+CoarseDropout": [affine, elastic, holes],
+    }
+
+
+def run_benchmark(
+    device: torch.device | None = None,
+    *,
+    repetitions: int = 7,
+    batch_sizes: tuple[int, ...] = (256, 1024),
+    num_workers: int | None = None,
+    num_images: int = 4096,
+    seconds: float = 0.4,
+) -> Report:
+    """Measure every recipe on every engine that is installed.
+
+    Args:
+        device: Where the batched engine runs; the GPU if there is one.
+        repetitions: Times that each engine is measured.
+        batch_sizes: Images per call of the batched engine. The others get the first.
+        num_workers: albumentations' processes; by default one per core.
+        num_images: Images that albumentations' workers augment in each repetition.
+        seconds: How long the others are measured in each repetition.
+    """
+    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    num_cores = num_workers or os.cpu_count() or 1
+    images = np.random.default_rng(0).integers(0, 256, (num_images, 28, 28, 1), dtype=np.uint8)
+    options: dict[str, Any] = {
+        "device": device,
+        "num_cores": num_cores,
+        "batch_sizes": batch_sizes,
+        "seconds": seconds,
+    }
+    rates: dict[tuple[str, str], list[float]] = {}
+    floors = []
+    # glibc's allocator gives memory back to the system after each call, and every page of it has
+    # to be mapped anew, until it has seen a large block come and go. In a training the first
+    # step's activations are such blocks. Without one, 1024 images take three times as long.
+    torch.empty(30_000_000, dtype=torch.uint8)
+    cv2.setNumThreads(0)
+    for repetition in range(repetitions + 1):
+        floors.append(_bandwidth(device) / _BYTES_PER_IMAGE)
+        for recipe, transforms in bench_recipes().items():
+            for engine, measure in _engines(recipe, transforms, images, **options):
+                rate = measure()
+                if repetition:  # the first round warms up
+                    rates.setdefault((recipe, engine), []).append(rate)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+    return Report(
+        device=name,
+        num_cores=num_cores,
+        floor_images_per_s=statistics.median(floors[1:]),
+        measurements=tuple(Measurement(*key, tuple(values)) for key, values in rates.items()),
+    )
+
+
+def _engines(
+    recipe: str,
+    transforms: list[A.BasicTransform],
+    images: npt.NDArray[np.uint8],
+    *,
+    device: torch.device,
+    num_cores: int,
+    batch_sizes: tuple[int, ...],
+    seconds: float,
+) -> Iterator[tuple[str, Callable[[], float]]]:
+    """Yield each engine's name and what measures its images/s once."""
+    composed = A.Compose(transforms)
+    yield "albumentations, 1 process", lambda: _albumentations(composed, images[: len(images) // 4])
+    yield (
+        f"albumentations, {num_cores} workers",
+        lambda: _albumentations_workers(composed, images, num_cores),
+    )
+    on_device = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(device)
+    kornia = _kornia(recipe)
+    if kornia is not None:
+        yield "kornia", lambda: _calls_per_s(kornia, on_device[: batch_sizes[0]], seconds)
+    for batch_size in batch_sizes:
+        yield (
+            f"batched, {batch_size} a call",
+            lambda size=batch_size: _calls_per_s(
+                _batched(composed, size, device), on_device[:size], seconds
+            ),
+        )
+
+
+def _batched(
+    composed: A.Compose, batch_size: int, device: torch.device
+) -> Callable[[Tensor], Tensor]:
+    recipe = compile_recipe(composed)
+    bias = torch.tensor(-MEAN / STD, device=device)
+
+    def run(images: Tensor) -> Tensor:
+        keys = image_keys(0, 0, torch.arange(batch_size, device=images.device))
+        pixels = recipe(images, keys, dtype=torch.float32)
+        return torch.add(bias, pixels, alpha=1 / (255 * STD), out=pixels)
+
+    return run
+
+
+def _kornia(recipe: str) -> Callable[[Tensor], Tensor] | None:
+    """Return kornia's nearest equivalent of a recipe; None where it is not installed."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            kornia: Any = importlib.import_module("kornia.augmentation")
+    except ImportError:
+        return None
+    parts: list[Any] = [
+        kornia.RandomAffine(15, translate=(0.1, 0.1), scale=(0.9, 1.1), shear=10, p=1.0)
+    ]
+    if "Elastic" in recipe:
+        # The same smoothing; kornia takes alpha in half image sides and does not divide the noise.
+        parts.append(
+            kornia.RandomElasticTransform((33, 33), sigma=(4.0, 4.0), alpha=(0.7, 0.7), p=1.0)
+        )
+    if "Dropout" in recipe:
+        parts.append(kornia.RandomErasing(scale=(0.01, 0.04), ratio=(0.5, 2.0), p=1.0))
+    augment = torch.nn.Sequential(*parts)
+
+    def run(images: Tensor) -> Tensor:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pixels: Tensor = augment(images.to(torch.float32) / 255)
+        return pixels.sub_(MEAN).div_(STD)
+
+    return run
+
+
+def _calls_per_s(run: Callable[[Tensor], Tensor], images: Tensor, seconds: float) -> float:
+    """Return images/s of calls on a batch, the device waited for at the end."""
+    _wait(images.device)
+    run(images)
+    _wait(images.device)
+    calls, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        for _ in range(5):  # a GPU is kept busy while the host prepares the next calls
+            run(images)
+        calls += 5
+        _wait(images.device)
+    return calls * len(images) / (time.perf_counter() - start)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _normalised(images: npt.NDArray[np.uint8]) -> Tensor:
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).to(torch.float32)
+    return pixels.mul_(1 / (255 * STD)).sub_(MEAN / STD)
+
+
+def _albumentations(composed: A.Compose, images: npt.NDArray[np.uint8]) -> float:
+    start = time.perf_counter()
+    _normalised(np.stack([composed(image=image)["image"] for image in images]))
+    return len(images) / (time.perf_counter() - start)
+
+
+class _Batches(Dataset[Tensor]):
+    """Maps positions of images to an augmented batch, in a worker."""
+
+    def __init__(self, composed: A.Compose, images: npt.NDArray[np.uint8]) -> None:
+        self._composed = composed
+        self._images = images
+
+    def __getitem__(self, positions: npt.NDArray[np.int64]) -> Tensor:
+        augmented = [self._composed(image=image)["image"] for image in self._images[positions]]
+        return _normalised(np.stack(augmented))
+
+
+def _start_worker(_: int) -> None:
+    cv2.setNumThreads(0)  # one worker, one core: OpenCV's own threads only get in the way
+    torch.set_num_threads(1)
+
+
+def _albumentations_workers(
+    composed: A.Compose, images: npt.NDArray[np.uint8], num_workers: int
+) -> float:
+    """Return images/s of worker processes, once they are running.
+
+    Whole batches are made in a worker, which is albumentations' best way here: a batch passes
+    between processes in one piece.
+    """
+    batches = np.array_split(np.arange(len(images)), len(images) // 128)
+    loader: DataLoader[Tensor] = DataLoader(
+        _Batches(composed, images),
+        sampler=batches,  # any sized iterable of keys will do
+        batch_size=None,
+        num_workers=num_workers,
+        worker_init_fn=_start_worker,
+    )
+    # The first batches are waited for and not counted: the processes' start, and what they had
+    # done ahead by then.
+    ahead = 3 * num_workers
+    done, start = 0, 0.0
+    for number, batch in enumerate(loader):
+        if number == ahead:
+            start = time.perf_counter()
+        done += len(batch) if number > ahead else 0
+    return done / (time.perf_counter() - start)
+
+
+def _bandwidth(device: torch.device) -> float:
+    """Return bytes/s read and written by a copy of 256 MiB, far more than a cache holds."""
+    source = torch.empty(1 << 26, dtype=torch.float32, device=device).fill_(1)
+    target = torch.empty_like(source)
+    times = []
+    for _ in range(5):
+        _wait(device)
+        start = time.perf_counter()
+        target.copy_(source)
+        _wait(device)
+        times.append(time.perf_counter() - start)
+    return 2 * source.numel() * source.element_size() / min(times)
+
+
+def print_report(report: Report, console: Console | None = None) -> None:
+    """Print a table of a report: rates with their spread, ratios, and the distance to the floor."""
+    table = Table(
+        title=f"uint8 28×28 to normalised float, {report.device}, {report.num_cores} cores",
+        caption=(
+            "median (lowest to highest) of the repetitions; "
+            f"floor: {report.floor_images_per_s:,.0f} images/s at the measured memory bandwidth"
+        ),
+    )
+    for heading in ("recipe", "engine", "images/s", "× workers", "of the floor"):
+        table.add_column(heading, justify="left" if heading in ("recipe", "engine") else "right")
+    base = {m.recipe: m.median for m in report.measurements if "workers" in m.engine}
+    recipe = ""
+    for m in report.measurements:
+        if recipe and m.recipe != recipe:
+            table.add_section()
+        low, high = m.spread
+        table.add_row(
+            "" if m.recipe == recipe else m.recipe,
+            m.engine,
+            f"{m.median:,.0f} ({low:,.0f} to {high:,.0f})",
+            f"{m.median / base[m.recipe]:.1f}",
+            f"{m.median / report.floor_images_per_s:.2%}",
+        )
+        recipe = m.recipe
+    (console or Console()).print(table)
+
+
+if __name__ == "__main__":
+    print_report(run_benchmark())

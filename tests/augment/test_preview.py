@@ -1,0 +1,33 @@
+import albumentations as A
+import numpy as np
+import pytest
+from matplotlib import image as png
+
+from pipeline.augment.preview import save_preview
+
+
+@pytest.mark.parametrize(
+    ("transforms", "num_strips"),
+    [
+        ([A.Affine(rotate=(-9, 9)), A.OneOf([A.ElasticTransform(), A.CoarseDropout()])], 3),
+        ([A.MotionBlur(), A.GridDistortion()], 2),
+        ([], 0),
+    ],
+)
+def test_preview_is_a_picture_of_the_digits(tmp_path, transforms, num_strips):
+    images = np.zeros((3, 1, 28, 28), np.uint8)
+    images[:, :, 10:20, 12:16] = 255
+    path = tmp_path / "new" / "preview.png"
+    save_preview(path, images, A.Compose(transforms), title="mine")
+    picture = png.imread(path)
+    assert picture.shape[0] > 2 * 32 * (3 + num_strips)
+    columns = (picture[..., :3].min(axis=2) < 0.2).any(axis=0).sum()
+    assert columns > 15 * 2 * 4 * 0.9  # ink in every column of digits
+
+
+def test_draws_follow_the_seed(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (2, 1, 28, 28), dtype=np.uint8)
+    for name, seed in (("a.png", 1), ("b.png", 1), ("c.png", 2)):
+        save_preview(tmp_path / name, images, A.Compose([A.Rotate(p=1)]), seed=seed)
+    a, b, c = ((tmp_path / f"{name}.png").read_bytes() for name in "abc")
+    assert a == b != c
