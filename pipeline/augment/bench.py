@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import albumentations as A
@@ -152,21 +153,21 @@ def _engines(
 ) -> Iterator[tuple[str, Callable[[], float]]]:
     """Yield each engine's name and what measures its images/s once."""
     composed = A.Compose(transforms)
-    yield "albumentations, 1 process", lambda: _albumentations(composed, images[: len(images) // 4])
     yield (
-        f"albumentations, {num_cores} workers",
-        lambda: _albumentations_workers(composed, images, num_cores),
+        "albumentations, 1 process",
+        partial(_albumentations, composed, images[: len(images) // 4]),
     )
+    workers = partial(_albumentations_workers, composed, images, num_cores)
+    yield f"albumentations, {num_cores} workers", workers
     on_device = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(device)
     kornia = _kornia(recipe)
     if kornia is not None:
-        yield "kornia", lambda: _calls_per_s(kornia, on_device[: batch_sizes[0]], seconds)
+        yield "kornia", partial(_calls_per_s, kornia, on_device[: batch_sizes[0]], seconds)
     for batch_size in batch_sizes:
+        run = _batched(composed, batch_size, device)
         yield (
             f"batched, {batch_size} a call",
-            lambda size=batch_size: _calls_per_s(
-                _batched(composed, size, device), on_device[:size], seconds
-            ),
+            partial(_calls_per_s, run, on_device[:batch_size], seconds),
         )
 
 
@@ -281,9 +282,9 @@ def _albumentations_workers(
     ahead = 3 * num_workers
     done, start = 0, 0.0
     for number, batch in enumerate(loader):
-        if number == ahead:
+        done += len(batch) if number >= ahead else 0
+        if number == ahead - 1:
             start = time.perf_counter()
-        done += len(batch) if number > ahead else 0
     return done / (time.perf_counter() - start)
 
 
