@@ -4,7 +4,7 @@
     keys = image_keys(seed, epoch, rows)
     augmented = recipe(images, keys)
 
-An albumentations transform reads one image at a time; on 28×28 pixels nearly all of its time is
+albumentations takes one image at a time; on 28×28 pixels nearly all of its time is
 the overhead of the call. Here the recipe is read once and becomes tensor operations on
 (B, 1, H, W), with parameters of its own for each image. It means the same: the tests compare the
 pixels under the same parameters, the distribution of the parameters, and how often each transform
@@ -21,6 +21,13 @@ the pixels.
 from pipeline.augment.batched.compiler import NotCompilable, compile_recipe
 from pipeline.augment.batched.counter import image_keys
 from pipeline.augment.batched.recipe import BatchedRecipe
-from pipeline.augment.batched.support import support_table
+from pipeline.augment.batched.support import support_table, tolerance_table
 
-__all__ = ["BatchedRecipe", "NotCompilable", "compile_recipe", "image_keys", "support_table"]
+__all__ = [
+    "BatchedRecipe",
+    "NotCompilable",
+    "compile_recipe",
+    "image_keys",
+    "support_table",
+    "tolerance_table",
+]

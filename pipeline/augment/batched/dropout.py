@@ -7,6 +7,7 @@ from abc import abstractmethod
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import override
 
@@ -64,9 +65,11 @@ class HoleDropout(ImageTransform):
                 images = images + inside * (value - images)
             return images
         # 1 less the number of holes over each pixel, from one product of rows × holes and
-        # holes × columns. Arithmetic on 0 and 1: a choice by a mask (`torch.where`) takes ten
-        # times as long on a CPU, 1.1 against 0.1 ms for 256 images, one core.
-        keep = (in_rows.mT @ in_columns).neg_().add_(1).clamp_(min=0)[:, None]
+        # holes × columns, both with a line of ones more. Arithmetic on 0 and 1: a choice by a mask
+        # (`torch.where`) takes ten times as long on a CPU, 1.1 against 0.1 ms for 256 images.
+        rows = F.pad(in_rows, (0, 0, 0, 1), value=1)
+        columns = F.pad(-in_columns, (0, 0, 0, 1), value=1)
+        keep = (rows.mT @ columns).clamp_(min=0)[:, None]
         if self._fill == 0:
             return images * keep
         fill = params["values"] if self._fill == "random" else self._fill

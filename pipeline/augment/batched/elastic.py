@@ -53,11 +53,10 @@ class Elastic(DisplacementTransform):
 
     Normal noise that is independent by the pixel is independent in every orthonormal basis. In the
     singular vectors of the smoothing all but a few coordinates are smoothed away, so only those few
-    are drawn: 153 instead of 1568 for sigma 4 on 28×28. The largest absolute value of the noise,
+    are drawn: 180 instead of 1568 for sigma 4 on 28×28. The largest absolute value of the noise,
     which the field is divided by, is drawn from its own distribution. What this neglects is the
-    dependence between that value and the few coordinates: each pixel of the noise has a share of
-    them of K·M/1568, so it is slight where they are few; where they are many, the noise itself is
-    drawn.
+    dependence between that value and the few coordinates. It is slight where they are few, as a
+    single pixel has little weight in any of them; where they are many, the noise itself is drawn.
     """
 
     def __init__(

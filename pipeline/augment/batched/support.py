@@ -372,3 +372,12 @@ def support_table() -> list[tuple[str, str, str]]:
         rows.append((support.source.__name__, ", ".join(sorted(free)), "; ".join(sorted(limits))))
     rows += [(combinator.__name__, "", "") for combinator in COMBINATORS]
     return rows
+
+
+def tolerance_table() -> list[tuple[str, int, float, str]]:
+    """Return rows (transform, levels of 0..255, share of pixels that may exceed them, why).
+
+    The tests hold each transform to its row: this far may a pixel be from albumentations' own,
+    given the same drawn parameters.
+    """
+    return [(s.source.__name__, s.tolerance, s.rare, s.why) for s in TRANSFORMS]
