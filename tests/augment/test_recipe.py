@@ -68,6 +68,17 @@ def test_other_sizes():
     assert out.shape == images.shape
 
 
+def test_what_does_not_fit_into_the_image_is_an_error():
+    images, keys = soft_images(3), image_keys(0, 0, torch.arange(3))
+    for transform in (
+        A.Erasing(scale=(0.9, 1.0), ratio=(2, 3), p=1),
+        A.GridDistortion(num_steps=40, p=1),
+        A.CoarseDropout(hole_height_range=(30, 40), hole_width_range=(1, 2), p=1),
+    ):
+        with pytest.raises(ValueError, match=type(transform).__name__):
+            compile_recipe(A.Compose([transform]))(images, keys)
+
+
 def test_how_often_images_are_resampled():
     flip, rotate, elastic = A.HorizontalFlip(), A.Rotate(), A.ElasticTransform()
     nearest = A.Rotate(interpolation=cv2.INTER_NEAREST)
@@ -147,6 +158,7 @@ REFUSED = [
     (A.Perspective(keep_size=False), "Perspective(keep_size=False)"),
     (A.Perspective(fit_output=True), "Perspective(fit_output=True)"),
     (A.CoarseDropout(fill="inpaint_ns"), "CoarseDropout(fill='inpaint_ns')"),
+    (A.CoarseDropout(hole_width_range=(2, 5)), "CoarseDropout(hole_width_range=(2, 5))"),
     (A.GridDropout(unit_size_range=(3, 6)), "GridDropout(unit_size_range=(3, 6))"),
     (A.Sharpen(method="gaussian"), "Sharpen(method='gaussian')"),
     (A.UnsharpMask(sigma_limit=(0, 2)), "UnsharpMask(sigma_limit="),

@@ -130,6 +130,8 @@ class CoarseDropout(HoleDropout):
     def _lengths(self, unit: Tensor, interval: Interval, length: int) -> Tensor:
         low, high = interval
         if self._height_range[1] >= 1:
+            if low > length:
+                raise ValueError(f"CoarseDropout: holes of {low} pixels in images of {length}")
             return integers(unit, int(low), int(min(high, length)))
         return torch.trunc(length * (low + (high - low) * unit))
 

@@ -19,42 +19,19 @@ from pipeline.augment.batched import (
     morphology,
     pixel,
 )
-from pipeline.augment.batched.sampling import BORDERS, INTERPOLATIONS
-from pipeline.augment.batched.transform import Transform
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What an argument may be.
-
-    Attributes:
-        text: It in words, for the table and for the refusal.
-        accepts: Tells whether a value may be compiled.
-    """
-
-    text: str
-    accepts: Callable[[Any], bool]
-
-
-def _is_pixel(value: object) -> bool:
-    return isinstance(value, int | float) and value in range(256)
-
-
-def _only(value: object, because: str) -> Rule:
-    return Rule(f"only {value!r}: {because}", lambda given: given == value)
-
-
-ANY = Rule("any", lambda _: True)
-UNUSED = Rule("any: has no effect on images", lambda _: True)
-PIXEL = Rule("a whole number 0..255", _is_pixel)
-HOLE_FILL = Rule(
-    "a whole number 0..255, 'random' or 'random_uniform'",
-    lambda given: _is_pixel(given) or given in ("random", "random_uniform"),
+from pipeline.augment.batched.rules import (
+    ANY,
+    BORDER,
+    HOLE_FILL,
+    INTERPOLATION,
+    PIXEL,
+    POSITIVE_SCALE,
+    SAME_SIZE,
+    UNUSED,
+    Rule,
+    only,
 )
-INTERPOLATION = Rule("nearest, linear or cubic", lambda given: given in INTERPOLATIONS)
-BORDER = Rule("constant, replicate, reflect, reflect_101 or wrap", lambda given: given in BORDERS)
-POSITIVE_SCALE = Rule("positive", lambda given: all(low > 0 for low, _ in given.values()))
-SAME_SIZE = _only(False, "the size of the output would vary")
+from pipeline.augment.batched.transform import Transform
 
 _SAMPLING = {
     "interpolation": INTERPOLATION,
@@ -65,6 +42,10 @@ _SAMPLING = {
 }
 _DISTORTION = _SAMPLING | {"keypoint_remapping_method": UNUSED}
 _HOLES = {"fill": HOLE_FILL, "fill_mask": UNUSED}
+
+
+_FLOAT = "float32 coordinates where OpenCV has float64; both round to whole pixel values"
+_EXACT = "the same whole numbers"
 
 
 @dataclass(frozen=True)
@@ -79,18 +60,25 @@ class Support:
             parameters.
         rare: The share of pixels that may be further off than that.
         why: Where the difference comes from.
+        conflict: Returns what is wrong with the arguments together, or None.
     """
 
     source: type[A.BasicTransform]
     arguments: Mapping[str, Rule]
     build: Callable[[Any], Transform]
-    tolerance: int
-    rare: float
-    why: str
+    tolerance: int = 1
+    rare: float = 0.0
+    why: str = _FLOAT
+    conflict: Callable[[Any], str | None] = lambda _: None
 
 
-_FLOAT = "float32 coordinates where OpenCV has float64; both round to whole pixel values"
-_EXACT = "the same whole numbers"
+def _mixed_units(transform: A.CoarseDropout) -> str | None:
+    """Return what is wrong where one range is in pixels and albumentations reads fractions."""
+    height, width = transform.hole_height_range, transform.hole_width_range
+    if height[1] < 1 < width[1]:
+        return f"hole_width_range={width!r}): must be fractions like hole_height_range"
+    return None
+
 
 TRANSFORMS: Sequence[Support] = (
     Support(
@@ -108,9 +96,6 @@ TRANSFORMS: Sequence[Support] = (
             "rotate_method": UNUSED,
         },
         affine.affine,
-        1,
-        0.0,
-        _FLOAT,
     ),
     Support(
         A.ShiftScaleRotate,
@@ -124,33 +109,24 @@ TRANSFORMS: Sequence[Support] = (
             "rotate_method": UNUSED,
         },
         affine.affine,
-        1,
-        0.0,
-        _FLOAT,
     ),
     Support(
         A.Rotate,
         _SAMPLING | {"limit": ANY, "crop_border": SAME_SIZE, "rotate_method": UNUSED},
         lambda t: affine.Affine(rotate=t.limit),
-        1,
-        0.0,
-        _FLOAT,
     ),
     Support(
         A.Perspective,
         _SAMPLING
         | {
             "scale": ANY,
-            "keep_size": _only(True, "the size of the output would vary"),
-            "fit_output": _only(False, "its frame is rounded to whole pixels for each image"),
+            "keep_size": only(True, "the size of the output would vary"),
+            "fit_output": only(False, "its frame is rounded to whole pixels for each image"),
         },
         lambda t: affine.Perspective(t.scale),
-        1,
-        0.0,
-        _FLOAT,
     ),
-    Support(A.HorizontalFlip, {}, lambda _: affine.Flip(horizontal=True), 0, 0.0, _EXACT),
-    Support(A.VerticalFlip, {}, lambda _: affine.Flip(horizontal=False), 0, 0.0, _EXACT),
+    Support(A.HorizontalFlip, {}, lambda _: affine.Flip(horizontal=True), tolerance=0, why=_EXACT),
+    Support(A.VerticalFlip, {}, lambda _: affine.Flip(horizontal=False), tolerance=0, why=_EXACT),
     Support(
         A.ElasticTransform,
         _DISTORTION
@@ -162,9 +138,9 @@ TRANSFORMS: Sequence[Support] = (
             "noise_distribution": ANY,
         },
         elastic.from_albumentations,
-        2,
-        0.0001,
-        "the smoothed field is kept to 0.02 px at alpha 34",
+        tolerance=2,
+        rare=0.0001,
+        why="the smoothed field is kept to 0.02 px at alpha 34",
     ),
     Support(
         A.GridDistortion,
@@ -172,17 +148,11 @@ TRANSFORMS: Sequence[Support] = (
         lambda t: distortion.Grid(
             num_steps=t.num_steps, distort_limit=t.distort_limit, normalized=t.normalized
         ),
-        1,
-        0.0,
-        _FLOAT,
     ),
     Support(
         A.OpticalDistortion,
         _DISTORTION | {"distort_limit": ANY, "mode": ANY},
         lambda t: distortion.Optical(t.distort_limit, fisheye=t.mode == "fisheye"),
-        1,
-        0.0,
-        _FLOAT,
     ),
     Support(
         A.ThinPlateSpline,
@@ -190,9 +160,8 @@ TRANSFORMS: Sequence[Support] = (
         lambda t: distortion.ThinPlateSpline(
             scale_range=t.scale_range, num_control_points=t.num_control_points
         ),
-        2,
-        0.0,
-        "albumentations solves the spline's equations in float32",
+        tolerance=2,
+        why="albumentations solves the spline's equations in float32",
     ),
     Support(
         A.CoarseDropout,
@@ -203,17 +172,16 @@ TRANSFORMS: Sequence[Support] = (
             hole_width_range=t.hole_width_range,
             fill=t.fill,
         ),
-        0,
-        0.0,
-        _EXACT,
+        tolerance=0,
+        why=_EXACT,
+        conflict=_mixed_units,
     ),
     Support(
         A.Erasing,
         _HOLES | {"scale": ANY, "ratio": ANY},
         lambda t: dropout.Erasing(scale=t.scale, ratio=t.ratio, fill=t.fill),
-        0,
-        0.0,
-        _EXACT,
+        tolerance=0,
+        why=_EXACT,
     ),
     Support(
         A.GridDropout,
@@ -223,7 +191,7 @@ TRANSFORMS: Sequence[Support] = (
             "random_offset": ANY,
             "holes_number_xy": ANY,
             "shift_xy": ANY,
-            "unit_size_range": _only(None, "the number of cells would vary"),
+            "unit_size_range": only(None, "the number of cells would vary"),
         },
         lambda t: dropout.GridDropout(
             ratio=t.ratio,
@@ -232,9 +200,8 @@ TRANSFORMS: Sequence[Support] = (
             shift_xy=t.shift_xy,
             fill=t.fill,
         ),
-        0,
-        0.0,
-        _EXACT,
+        tolerance=0,
+        why=_EXACT,
     ),
     Support(
         A.GaussNoise,
@@ -244,9 +211,8 @@ TRANSFORMS: Sequence[Support] = (
             mean_range=t.mean_range,
             noise_scale_factor=t.noise_scale_factor,
         ),
-        0,
-        0.0,
-        _EXACT,
+        tolerance=0,
+        why=_EXACT,
     ),
     Support(
         A.RandomBrightnessContrast,
@@ -262,19 +228,15 @@ TRANSFORMS: Sequence[Support] = (
             brightness_by_max=t.brightness_by_max,
             ensure_safe_range=t.ensure_safe_range,
         ),
-        1,
-        0.0,
-        "float32 sums next to a whole number, which is then cut",
+        why="float32 sums next to a whole number, which is then cut",
     ),
     Support(
         A.RandomGamma,
         {"gamma_limit": ANY},
         lambda t: pixel.Gamma(t.gamma_limit),
-        1,
-        0.0,
-        "float32 powers next to a whole number, which is then cut",
+        why="float32 powers next to a whole number, which is then cut",
     ),
-    Support(A.InvertImg, {}, lambda _: pixel.Invert(), 0, 0.0, _EXACT),
+    Support(A.InvertImg, {}, lambda _: pixel.Invert(), tolerance=0, why=_EXACT),
     Support(
         A.GaussianBlur,
         {
@@ -282,23 +244,19 @@ TRANSFORMS: Sequence[Support] = (
             "sigma_limit": Rule("positive", lambda given: given[0] > 0),
         },
         lambda t: filters.GaussianBlur(sigma_limit=t.sigma_limit, blur_limit=t.blur_limit),
-        1,
-        0.0,
-        "float32 sums that round to the other side",
+        why="float32 sums that round to the other side",
     ),
     Support(
         A.Sharpen,
         {
             "alpha": ANY,
             "lightness": ANY,
-            "method": _only("kernel", "the other one wraps around 256 in albumentations 2.0.8"),
+            "method": only("kernel", "the other one wraps around 256 in albumentations 2.0.8"),
             "kernel_size": UNUSED,
             "sigma": UNUSED,
         },
         lambda t: filters.Sharpen(alpha=t.alpha, lightness=t.lightness),
-        1,
-        0.0,
-        "float32 sums that round to the other side",
+        why="float32 sums that round to the other side",
     ),
     Support(
         A.UnsharpMask,
@@ -316,17 +274,15 @@ TRANSFORMS: Sequence[Support] = (
             alpha=t.alpha,
             threshold=t.threshold,
         ),
-        1,
-        0.001,
-        "a residual that is the threshold but for rounding counts as over it or not",
+        rare=0.001,
+        why="a residual that is the threshold but for rounding counts as over it or not",
     ),
     Support(
         A.Morphological,
         {"scale": ANY, "operation": ANY},
         lambda t: morphology.Morphological(scale=t.scale, dilation=t.operation == "dilation"),
-        0,
-        0.0,
-        _EXACT,
+        tolerance=0,
+        why=_EXACT,
     ),
 )
 """Every transform that compiles."""
@@ -358,6 +314,9 @@ def refusals(transform: A.BasicTransform, support: Support) -> Iterator[str]:
             yield f"{name}({argument}={value!r}): this argument is not known to the compiler"
         elif not rule.accepts(value):
             yield f"{name}({argument}={value!r}): must be {rule.text}"
+    conflict = support.conflict(transform)
+    if conflict:
+        yield f"{name}({conflict}"
 
 
 def support_table() -> list[tuple[str, str, str]]:
