@@ -77,6 +77,8 @@ class Grid(DisplacementTransform):
     @override
     def draw(self, draws: Draws, size: Size) -> Params:
         """Return "steps_x" and "steps_y": float32 (B, num_steps + 1), the cells' factors."""
+        if min(size) < self._num_steps:
+            raise ValueError(f"GridDistortion(num_steps={self._num_steps}) on {size} pixels")
         params = {}
         for direction, length in (("x", size[1]), ("y", size[0])):
             columns = [draws.values[f"{direction}{i}"] for i in range(self._num_steps + 1)]
@@ -104,8 +106,6 @@ class Grid(DisplacementTransform):
 @lru_cache(maxsize=16)
 def _positions_per_step(length: int, num_steps: int, device: torch.device) -> Tensor:
     """Return float32 (num_steps + 1, length): what each cell's factor adds to each position."""
-    if length < num_steps:
-        raise ValueError(f"GridDistortion(num_steps={num_steps}) on an image of {length} pixels")
     cell = length // num_steps
     positions = torch.zeros(num_steps + 1, length, dtype=torch.float64)
     for step in range(num_steps + 1):
