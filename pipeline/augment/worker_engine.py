@@ -84,8 +84,9 @@ class _AugmentedBatches(Dataset[Batch]):
             # Compose.set_random_seed would mix in the worker's number; the state does not.
             rng = np.random.default_rng((self._stream, epoch, int(row)))
             self._recipe.set_random_state(rng, random.Random(int(rng.integers(2**63))))
-            # albumentations takes (H, W, C).
-            image[:] = self._recipe(image=image.transpose(1, 2, 0))["image"].transpose(2, 0, 1)
+            # albumentations takes (H, W, C), and some transforms drop a C of 1.
+            augmented = self._recipe(image=image.transpose(1, 2, 0))["image"]
+            image[:] = augmented.reshape(*image.shape[1:], -1).transpose(2, 0, 1)
         labels = self._images.labels[positions].astype(np.int64)
         return torch.from_numpy(images), torch.from_numpy(labels)
 

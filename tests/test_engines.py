@@ -1,0 +1,80 @@
+"""Which engine runs a recipe, and that a training hears of it."""
+
+import albumentations as A
+import numpy as np
+import pytest
+import torch
+
+from pipeline.augment.engines import augmented_epochs
+from pipeline.augment.epochs import EpochPlan
+from pipeline.augment.registry import serialise
+from pipeline.errors import UserError
+from pipeline.labelled_images import LabelledImages
+from pipeline.stages.train import train
+from tests import tiny
+
+RNG = np.random.default_rng(0)
+IMAGES = LabelledImages(
+    RNG.integers(0, 256, (20, 1, 28, 28), np.uint8), np.arange(20) % 10, np.arange(20)
+)
+
+
+def choose(recipe: A.Compose, engine: str):
+    return augmented_epochs(
+        EpochPlan(IMAGES, seed=0, fold=0, batch_size=8),
+        serialise(recipe, "mine"),
+        engine=engine,
+        device=torch.device("cpu"),
+        num_workers=0,
+    )
+
+
+def all_images(epochs) -> torch.Tensor:
+    return torch.cat([images for images, _ in epochs.iterate(0, 1)])
+
+
+def test_a_recipe_that_compiles_runs_batched():
+    epochs, said = choose(A.Compose([A.Affine(rotate=(-5, 5))]), "auto")
+    assert said == "batched on the training device"
+    assert all_images(epochs).shape == (20, 1, 28, 28)
+
+
+@pytest.mark.parametrize(
+    ("step", "named"),
+    [(A.MotionBlur(p=1), "MotionBlur"), (A.Affine(fit_output=True, p=1), "fit_output")],
+)
+def test_what_does_not_compile_runs_through_albumentations_and_says_why(step, named):
+    recipe = A.Compose([A.Rotate(limit=5), step])
+    epochs, said = choose(recipe, "auto")
+    assert named in said
+    assert "images/s" in said
+    assert all_images(epochs).shape == (20, 1, 28, 28)
+    with pytest.raises(UserError, match=f"AUGMENT_ENGINE=batched cannot run .*{named}"):
+        choose(recipe, "batched")
+
+
+def test_albumentations_can_be_asked_for():
+    _, said = choose(A.Compose([A.Affine()]), "albumentations")
+    assert "as asked" in said
+
+
+@pytest.mark.parametrize("step", [A.Morphological(p=1), A.GaussianBlur(p=1), A.CoarseDropout(p=1)])
+def test_transforms_that_drop_the_channel_are_given_it_back(step):
+    epochs, _ = choose(A.Compose([step]), "albumentations")
+    found = all_images(epochs)
+    assert found.shape == (20, 1, 28, 28)
+    assert found.float().std() > 1
+
+
+def test_both_engines_see_the_same_images_in_the_same_order():
+    nothing = A.Compose([])
+    batched, albumentations = (choose(nothing, e)[0] for e in ("batched", "albumentations"))
+    for mine, theirs in zip(batched.iterate(0, 2), albumentations.iterate(0, 2), strict=True):
+        assert torch.equal(mine[0].to(torch.uint8), theirs[0])
+        assert torch.equal(mine[1], theirs[1])
+
+
+def test_a_training_says_once_what_augments(tiny_workspace):
+    reporter = tiny.Lines()
+    train(tiny.spec(tiny_workspace, epochs=1, folds="0,1"), tiny_workspace, reporter)
+    assert reporter.text.count("augmentation: ") == 1
