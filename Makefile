@@ -84,7 +84,7 @@ endif
 
 # ---- The way through
 
-.PHONY: help demo test data split train predict submission submit lint clean distclean always
+.PHONY: help demo test data split preview train predict submission submit bench lint clean distclean always
 
 ## print this list
 help:
@@ -103,6 +103,10 @@ data: $(INPUT)/manifest.json
 
 ## assign every training image to one of ten stratified folds
 split: $(INPUT)/folds.csv
+
+## draw what the recipe does: runs/preview-<recipe>.png
+preview: $(INPUT)/manifest.json
+	@$(PIPELINE) preview $(KNOBS)
 
 ## train the network; goes on where an interrupted training stopped
 train: $(FINISHED)
@@ -144,6 +148,10 @@ $(VENV)/ready.mk: pyproject.toml requirements.lock
 	@echo 'ENVIRONMENT_READY := yes' > $@
 
 # ---- Upkeep
+
+## measure how fast this machine augments, beside albumentations and others
+bench:
+	@$(PIPELINE) bench $(call option,--device,DEVICE)
 
 ## ruff, format check, type check
 lint:

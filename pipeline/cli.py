@@ -125,6 +125,34 @@ class Plan(Knobs):
 
 
 @dataclass(frozen=True)
+class Preview(Knobs):
+    """Draw what the recipe does to ten digits, and each of its transforms at its extremes."""
+
+    def __call__(self, workspace: Workspace) -> None:
+        """Run the stage."""
+        from pipeline.console import ConsoleReporter
+        from pipeline.stages.preview import preview
+
+        preview(self.specify(workspace), workspace, ConsoleReporter())
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Measure how fast this machine augments, beside albumentations and others."""
+
+    device: Text = "auto"
+    """auto, cuda, mps or cpu."""
+
+    def __call__(self, workspace: Workspace) -> None:
+        """Run the stage."""
+        from pipeline.augment.bench import print_report
+        from pipeline.console import ConsoleReporter
+        from pipeline.stages.bench import bench
+
+        print_report(bench(self.device, workspace, ConsoleReporter()))
+
+
+@dataclass(frozen=True)
 class Train(Knobs):
     """Train the network; goes on where an interrupted training stopped."""
 
@@ -181,7 +209,7 @@ def main() -> int:
     from pipeline.console import print_error
 
     stage = tyro.cli(
-        Data | Split | Train | Predict | Submit | Plan,
+        Data | Split | Preview | Train | Predict | Submit | Bench | Plan,
         prog="python -m pipeline",
         description=__doc__.splitlines()[0],
         config=(tyro.conf.FlagCreatePairsOff,),

@@ -155,6 +155,15 @@ class Workspace:
         """The serialised form of one augmentation recipe, by a hash of its source."""
         return self.root / "runs" / ".recipes" / f"{key}.json"
 
+    @property
+    def bench(self) -> Path:
+        """The figures of the last benchmark."""
+        return self.root / "runs" / "bench.json"
+
+    def preview(self, recipe: str) -> Path:
+        """The picture of one augmentation recipe."""
+        return self.root / "runs" / f"preview-{recipe}.png"
+
     def submission(self, run: str) -> Path:
         """The CSV file to upload."""
         return self.root / "submissions" / f"{check_run_name(run)}.csv"

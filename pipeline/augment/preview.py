@@ -111,7 +111,7 @@ class _Page:
         height, width = self._canvas.shape[:2]
         extent = (0, width, height, 0)
         self._axes.imshow(self._canvas, extent=extent, interpolation="nearest", aspect="auto")
-        self._figure.savefig(path, dpi=_DPI)
+        self._figure.savefig(path, dpi=_DPI, format="png")
 
 
 def _draws(recipe: A.Compose, images: Images, seed: int) -> tuple[str, Images]:
