@@ -15,7 +15,7 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 __version__ = "0.1.0"
 
-# Threads that wait for each other sleep instead of spinning. Alone on two cores, training is as
-# fast either way; beside one other busy process it is 1.5 times as fast (1,533 to 983 images/s), and the
-# augmentation, whose operations are short, up to 40 times. Read when torch is loaded.
+# Threads that wait for each other sleep instead of spinning; read when torch is loaded. Alone on
+# two cores, training is as fast either way; beside one other busy process it is 1.5 times as fast
+# (1,533 to 983 images/s), and the augmentation, whose operations are short, up to 40 times.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
