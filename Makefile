@@ -15,7 +15,7 @@ PRESET =
 MODEL =
 ## which recipe of pipeline/augment/recipes.py; empty: the preset's
 AUGMENT =
-## what runs the recipe: batched, albumentations, or auto (batched if the recipe compiles)
+## batched, albumentations, or auto: batched where the recipe compiles
 AUGMENT_ENGINE =
 ## seed of weights, order, augmentation and dropout; empty: the preset's (0)
 SEED =

@@ -6,7 +6,7 @@ text != "" && /^[a-z]+:/ {
 }
 text != "" && /^[A-Z_]+ *=/ {
     value = $0; sub(/^[A-Z_]+ *= */, "", value)
-    knobs = knobs sprintf("  %-12s %s%s\n", $1, text, value == "" ? "" : " [" value "]")
+    knobs = knobs sprintf("  %-14s %s%s\n", $1, text, value == "" ? "" : " [" value "]")
 }
 { text = "" }
 END { printf "Targets\n%s\nKnobs, as in: make train AUGMENT=elastic EPOCHS=20  [default]\n%s", targets, knobs }

@@ -46,7 +46,7 @@ def test_kill_at_random_points_then_resume(tiny_workspace):
     rng = random.Random(os.environ.get("PYTEST_XDIST_TESTRUNUID", "0"))
     fold = tiny_workspace.run("killed").fold(0)
     kills = 0
-    while kills < 4:
+    while kills < 3:
         process = start(tiny_workspace, "killed")
         # Let it get one epoch further, then strike somewhere in the next two.
         seen = fold.checkpoint.stat().st_mtime_ns if fold.checkpoint.exists() else 0
