@@ -10,12 +10,15 @@ import os
 import statistics
 import time
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import albumentations as A
 import cv2
 import numpy as np
 import torch
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -149,28 +152,29 @@ def _bandwidth(device: torch.device) -> float:
 def print_report(report: Report, console: Console | None = None) -> None:
     """Print a table of a report: rates with their spread, ratios, and the distance to the floor."""
     table = Table(
+        box=box.SIMPLE_HEAD,
         title=f"uint8 28×28 to normalised float, {report.device}, {report.num_cores} cores",
         caption=(
-            "median (lowest to highest) of the repetitions; "
-            f"floor: {report.floor_images_per_s:,.0f} images/s at the measured memory bandwidth"
+            "images/s: median of the repetitions, with their range; ratio: to albumentations in "
+            "worker processes; floor: share of what the memory bandwidth would allow, "
+            f"{report.floor_images_per_s:,.0f} images/s"
         ),
     )
-    for heading in ("recipe", "engine", "images/s", "× workers", "of the floor"):
-        table.add_column(heading, justify="left" if heading in ("recipe", "engine") else "right")
+    for heading in ("engine", "images/s", "range", "ratio", "floor"):
+        table.add_column(heading, justify="left" if heading == "engine" else "right", no_wrap=True)
     base = {m.recipe: m.median for m in report.measurements if "workers" in m.engine}
-    recipe = ""
-    for m in report.measurements:
-        if recipe and m.recipe != recipe:
-            table.add_section()
-        low, high = m.spread
-        table.add_row(
-            "" if m.recipe == recipe else m.recipe,
-            m.engine,
-            f"{m.median:,.0f} ({low:,.0f} to {high:,.0f})",
-            f"{m.median / base[m.recipe]:.1f}",
-            f"{m.median / report.floor_images_per_s:.2%}",
-        )
-        recipe = m.recipe
+    for recipe, measurements in groupby(report.measurements, key=attrgetter("recipe")):
+        table.add_section()
+        table.add_row(recipe, style="bold")
+        for m in measurements:
+            low, high = m.spread
+            table.add_row(
+                f"  {m.engine}",
+                f"{m.median:,.0f}",
+                f"{low / 1000:,.1f}k-{high / 1000:,.1f}k",
+                f"{m.median / base[m.recipe]:.1f}",
+                f"{m.median / report.floor_images_per_s:.2%}",
+            )
     (console or Console()).print(table)
 
 
