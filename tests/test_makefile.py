@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.artifacts.paths import Workspace
 from tests import tiny
+from tests.kaggle.server import running_server
 
 REPOSITORY = Path(__file__).parents[1]
 QUICK = ("EPOCHS=1", "AUGMENT=none", "DEVICE=cpu", "SET=num_workers=0 batch_size=32")
@@ -25,14 +26,18 @@ class Checkout:
         self.root = root
         self.workspace = Workspace(root)
 
-    def make(self, *arguments: str, ok: bool = True) -> str:
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("MAKE")
+    def make(
+        self, *arguments: str, ok: bool = True, environment: dict[str, str] | None = None
+    ) -> str:
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("MAKE", "KAGGLE_")) and not name.lower().endswith("_proxy")
         }
         done = subprocess.run(
             ["make", *arguments],
             cwd=self.root,
-            env=environment | {"OMP_NUM_THREADS": "1"},
+            env=inherited | {"OMP_NUM_THREADS": "1"} | (environment or {}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -156,6 +161,21 @@ def test_more_folds_are_trained_beside_the_first(submitted):
     assert "fold 0: finished before" in text
     assert "predicted by 2 networks" in text
     assert "Nothing to be done" in submitted.make("-j4", "submission", *QUICK, "FOLDS=0,1")
+
+
+def test_submit_uploads_by_the_real_command_and_waits_for_the_score(submitted, tmp_path):
+    (run,) = submitted.runs()
+    with running_server() as server:
+        kaggle = server.environment(tmp_path / "home")
+        text = submitted.make("submit", *QUICK, "MESSAGE=it's $$1", environment=kaggle)
+        assert "score       0.99642 (public leaderboard)" in text
+        receipt = json.loads(submitted.workspace.receipt(run).read_text())
+        assert receipt["message"].startswith(f"it's $1 | run {run} | validation ")
+        again = submitted.make("submit", *QUICK, ok=False, environment=kaggle)
+        assert "was already submitted" in again
+        assert server.count("CreateSubmission") == 1
+        submitted.make("submit", *QUICK, "FORCE=1", environment=kaggle)
+        assert server.count("CreateSubmission") == 2
 
 
 def test_everything_from_the_download_on_in_parallel_make(checkout):

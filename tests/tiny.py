@@ -15,9 +15,12 @@ from pipeline.settings import resolve
 from pipeline.stages.data import data
 from pipeline.stages.split import split
 from tests.data.csv_files import write_competition
+from tests.lines import Lines
 
 COMPETITION = get_competition("digit-recognizer")
 NUM_TRAIN, NUM_TEST = 200, 30
+__all__ = ["Lines"]
+
 SETTINGS = {"epochs": 3, "batch_size": 16, "dropout": 0.1, "num_workers": 0, "device": "cpu"}
 
 
@@ -54,26 +57,3 @@ def spec(workspace: Workspace, name: str = "tiny", **overrides: object) -> RunSp
     """A run on the synthetic competition."""
     settings = resolve("standard", SETTINGS | {"augment": "none"} | overrides)
     return specify_run(name, "standard", settings, recipe_text(settings.augment, workspace))
-
-
-class Lines:
-    """A reporter that keeps what it hears."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.advanced = 0
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
-
-    def bar(self, label: str, total: int):
-        import contextlib
-
-        return contextlib.nullcontext(self)
-
-    def advance(self, amount: int = 1, note: str = "") -> None:
-        self.advanced += amount
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self.lines)

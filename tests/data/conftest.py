@@ -10,19 +10,7 @@ from pipeline.artifacts.paths import InputPaths, Workspace
 from pipeline.competition import COMPETITIONS, Competition
 from pipeline.digits import Digits
 from tests.data.csv_files import write_competition
-
-
-class Lines:
-    """A reporter that remembers."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
-
-    def bar(self, label: str, total: int):
-        raise AssertionError("no bar was expected")
+from tests.lines import Lines
 
 
 @pytest.fixture(scope="session")

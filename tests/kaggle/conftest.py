@@ -3,7 +3,6 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,11 @@ from pipeline.artifacts.paths import Workspace
 from pipeline.artifacts.probs import Probs, save_probs
 from pipeline.artifacts.records import Receipt, RunConfig, read_record, write_record
 from pipeline.competition import get_competition
-from pipeline.reporting import Bar, Silent
+from pipeline.reporting import Silent
 from pipeline.stages.data import data
 from pipeline.stages.submit import submit
 from tests.kaggle.server import KaggleServer, running_server
+from tests.lines import Lines
 
 DIGITS = get_competition("digit-recognizer")
 NUM_TRAIN, NUM_TEST = 20, 30
@@ -34,22 +34,6 @@ def kaggle_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[K
         for name, value in server.environment(tmp_path / "home").items():
             monkeypatch.setenv(name, value)
         yield server
-
-
-class Listener:
-    """A reporter that keeps what it hears."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
-
-    def bar(self, label: str, total: int) -> AbstractContextManager[Bar]:
-        return nullcontext(self)
-
-    def advance(self, amount: int = 1, note: str = "") -> None:
-        pass
 
 
 def write_run(workspace: Workspace, run: str, labels: np.ndarray[Any, Any]) -> None:
@@ -101,10 +85,10 @@ def workspace(_prepared: Path, tmp_path: Path) -> Workspace:
     return Workspace(tmp_path / "work")
 
 
-def submit_cnn(workspace: Workspace, reporter: Listener | None = None, **options: Any) -> Receipt:
+def submit_cnn(workspace: Workspace, reporter: Lines | None = None, **options: Any) -> Receipt:
     """Submit the run "cnn" without pauses."""
     options = {"poll_s": 0.0, "timeout_s": 120.0} | options
-    return submit("cnn", DIGITS, workspace, reporter or Listener(), **options)
+    return submit("cnn", DIGITS, workspace, reporter or Lines(), **options)
 
 
 def read_receipt(workspace: Workspace) -> Receipt:

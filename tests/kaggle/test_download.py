@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.kaggle.client import download
-from tests.kaggle.conftest import DIGITS, Listener
+from tests.kaggle.conftest import DIGITS
 from tests.kaggle.server import (
     HTML,
     KEY,
@@ -21,6 +21,7 @@ from tests.kaggle.server import (
     refusal,
     zip_of,
 )
+from tests.lines import Lines
 
 
 @pytest.fixture
@@ -36,14 +37,14 @@ def _ranges(server: KaggleServer) -> list[str | None]:
 
 
 def test_download_brings_the_archive(kaggle_server: KaggleServer, folder: Path) -> None:
-    archive = download(DIGITS, folder, Listener())
+    archive = download(DIGITS, folder, Lines())
     assert archive.read_bytes() == kaggle_server.archive
     assert list(folder.iterdir()) == [archive]
 
 
 def test_a_cut_download_is_completed(kaggle_server: KaggleServer, folder: Path) -> None:
     kaggle_server.fault("Storage", Cut(1_500_000), times=1)
-    assert download(DIGITS, folder, Listener()).read_bytes() == kaggle_server.archive
+    assert download(DIGITS, folder, Lines()).read_bytes() == kaggle_server.archive
     assert _ranges(kaggle_server) == [None, "bytes=1048576-"]  # it writes whole MiB
 
 
@@ -52,7 +53,7 @@ def test_an_error_page_in_place_of_the_rest_is_not_kept(
 ) -> None:
     kaggle_server.fault("Storage", Cut(1_500_000), times=1)
     kaggle_server.fault("Storage", Answer(403, "<Error>expired</Error>"), times=2)
-    reporter = Listener()
+    reporter = Lines()
     assert download(DIGITS, folder, reporter).read_bytes() == kaggle_server.archive
     if "once more" in reporter.lines[-1]:  # 2.2.4 keeps the page; 2.2.5 goes on with the rest
         assert _ranges(kaggle_server)[-1] is None
@@ -62,7 +63,7 @@ def test_a_part_that_lies_there_is_not_trusted(kaggle_server: KaggleServer, fold
     marker = {"validator": '"the-archive"', "size": len(kaggle_server.archive)}
     (folder / "digit-recognizer.zip").write_bytes(b"<Error>expired</Error>")
     (folder / "digit-recognizer.zip.kaggle-partial").write_text(json.dumps(marker))
-    assert download(DIGITS, folder, Listener()).read_bytes() == kaggle_server.archive
+    assert download(DIGITS, folder, Lines()).read_bytes() == kaggle_server.archive
 
 
 @pytest.mark.parametrize("damage", ["flipped", "truncated", "page"])
@@ -76,7 +77,7 @@ def test_a_damaged_archive_is_refused(
         "page": b"<html>please sign in</html>",
     }[damage]
     with pytest.raises(UserError, match=r"arrived damaged twice \(.+\); try again later"):
-        download(DIGITS, folder, Listener())
+        download(DIGITS, folder, Lines())
     assert kaggle_server.count("Storage") == 2
     assert not list(folder.iterdir())
 
@@ -87,7 +88,7 @@ def test_a_download_that_stands_still_is_given_up(
     kaggle_server.fault("Storage", Cut(1_500_000), times=1)
     kaggle_server.fault("Storage", Drop())
     with pytest.raises(UserError, match="did not answer in time"):
-        download(DIGITS, folder, Listener(), stall_s=2.0)
+        download(DIGITS, folder, Lines(), stall_s=2.0)
     assert not list(folder.iterdir())
 
 
@@ -95,12 +96,12 @@ def test_a_download_that_stands_still_is_given_up(
 def test_a_cut_that_no_retry_mends(kaggle_server: KaggleServer, folder: Path) -> None:
     kaggle_server.fault("Storage", Cut(1000))
     with pytest.raises(UserError, match="broke off"):
-        download(DIGITS, folder, Listener())
+        download(DIGITS, folder, Lines())
     assert not list(folder.iterdir())
 
 
 def test_an_interrupt_leaves_nothing(kaggle_server: KaggleServer, folder: Path) -> None:
-    class Interrupting(Listener):
+    class Interrupting(Lines):
         def advance(self, amount: int = 1, note: str = "") -> None:
             raise KeyboardInterrupt
 
@@ -137,7 +138,7 @@ def test_faults_are_told_in_one_sentence(
 ) -> None:
     kaggle_server.fault(request_name, fault)
     with pytest.raises(UserError) as error:
-        download(DIGITS, folder, Listener())
+        download(DIGITS, folder, Lines())
     assert sentence in str(error.value)
     assert "\n" not in str(error.value)
     assert "s3cr3t" not in str(error.value)  # the signature of the storage's address
@@ -150,7 +151,7 @@ def test_connection_refused(
     for name in ("HTTP_PROXY", "http_proxy"):
         monkeypatch.setenv(name, "http://me:proxy-password@127.0.0.1:9")
     with pytest.raises(UserError, match=r"could not be made .*\(connection refused\)") as error:
-        download(DIGITS, folder, Listener())
+        download(DIGITS, folder, Lines())
     assert "proxy-password" not in str(error.value)
 
 
@@ -159,7 +160,7 @@ def test_no_credentials_names_every_way(
 ) -> None:
     monkeypatch.delenv("KAGGLE_KEY")
     with pytest.raises(UserError) as error:
-        download(DIGITS, folder, Listener())
+        download(DIGITS, folder, Lines())
     for way in (
         "KAGGLE_API_TOKEN",
         "~/.kaggle/access_token",
@@ -176,10 +177,10 @@ def test_a_token_wins_and_is_named_when_it_is_stale(
 ) -> None:
     monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
     monkeypatch.delenv("KAGGLE_KEY")
-    assert download(DIGITS, folder, Listener()).exists()
+    assert download(DIGITS, folder, Lines()).exists()
     kaggle_server.active_token = False
     with pytest.raises(UserError, match="does not accept the credentials in KAGGLE_API_TOKEN"):
-        download(DIGITS, folder, Listener())
+        download(DIGITS, folder, Lines())
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def test_a_failed_token_check_shows_no_traceback(
     monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
     kaggle_server.fault("IntrospectToken", fault)
     with pytest.raises(UserError, match=sentence) as error:
-        download(DIGITS, folder, Listener())
+        download(DIGITS, folder, Lines())
     assert "\n" not in str(error.value)
     assert "Traceback" not in str(error.value)
 
@@ -212,5 +213,5 @@ def test_no_secret_is_repeated(
     leak = refusal(400, f"no: {KEY}, Bearer abcdefgh1234, https://a:b@host/x?token=zzz")
     kaggle_server.fault("DownloadDataFiles", leak)
     with pytest.raises(UserError) as error:
-        download(DIGITS, folder, Listener())
+        download(DIGITS, folder, Lines())
     assert '"no: [hidden], Bearer [hidden], https://host/x"' in str(error.value)

@@ -13,7 +13,7 @@ from pipeline.artifacts.paths import Workspace
 from pipeline.artifacts.records import Receipt, write_record
 from pipeline.errors import UserError
 from pipeline.stages.submit import submit
-from tests.kaggle.conftest import DIGITS, NUM_TEST, Listener, read_receipt, submit_cnn, write_run
+from tests.kaggle.conftest import DIGITS, NUM_TEST, read_receipt, submit_cnn, write_run
 from tests.kaggle.server import (
     HTML,
     KEY,
@@ -24,6 +24,7 @@ from tests.kaggle.server import (
     KaggleServer,
     refusal,
 )
+from tests.lines import Lines
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -32,7 +33,7 @@ def test_a_submission_is_made_found_and_scored(
     kaggle_server: KaggleServer, workspace: Workspace
 ) -> None:
     kaggle_server.num_pending_polls = 2
-    reporter = Listener()
+    reporter = Lines()
     receipt = submit_cnn(workspace, reporter, message="wider\nnet")
     assert receipt == read_receipt(workspace)
     assert (receipt.status, receipt.score, receipt.reference) == ("complete", 0.99642, "50000000")
@@ -58,10 +59,10 @@ def test_the_same_file_is_not_sent_twice(kaggle_server: KaggleServer, workspace:
     with pytest.raises(
         UserError, match=r"already submitted as submission 50000000 \(run cnn, .*0.9"
     ):
-        submit("other", DIGITS, workspace, Listener())
+        submit("other", DIGITS, workspace, Lines())
     assert not workspace.receipt("other").exists()
     assert kaggle_server.count("CreateSubmission") == 1
-    receipt = submit("other", DIGITS, workspace, Listener(), force=True)
+    receipt = submit("other", DIGITS, workspace, Lines(), force=True)
     assert receipt.reference == "50000001"
 
 
@@ -150,7 +151,7 @@ def test_a_killed_submit_is_taken_up_again(
     killed.wait()
     assert read_receipt(workspace).status in ("submitting", "pending")
     kaggle_server._polls_left.clear()
-    reporter = Listener()
+    reporter = Lines()
     assert submit_cnn(workspace, reporter).status == "complete"
     assert reporter.lines[0] == "Going on with submission 50000000, made before."
     assert kaggle_server.count("CreateSubmission") == 1
@@ -171,7 +172,7 @@ def test_a_score_that_does_not_come_is_waited_for_again(
 def test_an_interrupt_while_waiting_leaves_a_receipt_to_go_on_from(
     kaggle_server: KaggleServer, workspace: Workspace
 ) -> None:
-    class Interrupting(Listener):
+    class Interrupting(Lines):
         def advance(self, amount: int = 1, note: str = "") -> None:
             raise KeyboardInterrupt
 
@@ -186,7 +187,7 @@ def test_an_interrupt_while_waiting_leaves_a_receipt_to_go_on_from(
 def test_some_failed_looks_at_the_list_do_not_end_the_wait(
     kaggle_server: KaggleServer, workspace: Workspace
 ) -> None:
-    class Disturbing(Listener):
+    class Disturbing(Lines):
         def line(self, text: str) -> None:
             if text.startswith("Waiting"):
                 kaggle_server.fault("ListSubmissions", Answer(503, "<html>"), times=2)

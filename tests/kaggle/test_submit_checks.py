@@ -8,8 +8,9 @@ from pipeline.artifacts.paths import Workspace
 from pipeline.competition import get_competition
 from pipeline.errors import UserError
 from pipeline.stages.submit import submit
-from tests.kaggle.conftest import DIGITS, NUM_TEST, Listener, submit_cnn, write_csv
+from tests.kaggle.conftest import DIGITS, NUM_TEST, submit_cnn, write_csv
 from tests.kaggle.server import KaggleServer
+from tests.lines import Lines
 
 
 def test_practice_is_graded_here_and_never_uploaded(
@@ -17,14 +18,14 @@ def test_practice_is_graded_here_and_never_uploaded(
 ) -> None:
     practice = get_competition("practice")
     with pytest.raises(UserError, match="belongs to COMPETITION=digit-recognizer and cannot be"):
-        submit("cnn", practice, workspace, Listener())
+        submit("cnn", practice, workspace, Lines())
     folder = workspace.input(practice).folder
     workspace.input(DIGITS).folder.rename(folder)
     for path in (workspace.run("cnn").config, folder / "manifest.json"):
         path.write_text(path.read_text().replace("digit-recognizer", "practice"))
     write_csv(folder / "solution.csv", np.arange(NUM_TEST) % 10)
     write_csv(workspace.submission("cnn"), np.minimum(np.arange(NUM_TEST) % 10, 8))
-    reporter = Listener()
+    reporter = Lines()
     for _ in range(2):  # it may be repeated
         receipt = submit("cnn", practice, workspace, reporter)
     assert (receipt.competition, receipt.status, receipt.mark) == ("practice", "complete", "")
@@ -32,7 +33,7 @@ def test_practice_is_graded_here_and_never_uploaded(
     assert reporter.lines[0] == "score       0.90000 (practice leaderboard, graded here)"
     assert reporter.lines[1].startswith("validation  0.9000 (9/10, ")
     with pytest.raises(UserError, match="belongs to COMPETITION=practice and cannot be"):
-        submit("cnn", DIGITS, workspace, Listener())
+        submit("cnn", DIGITS, workspace, Lines())
     assert not kaggle_server.requests
 
 
@@ -59,7 +60,7 @@ def test_a_file_that_does_not_fit_is_not_sent(
 
 def test_what_is_missing_is_named(kaggle_server: KaggleServer, workspace: Workspace) -> None:
     with pytest.raises(UserError, match=r"there is no run dnn; .*`make train RUN=dnn`"):
-        submit("dnn", DIGITS, workspace, Listener())
+        submit("dnn", DIGITS, workspace, Lines())
     assert not workspace.run("dnn").folder.exists()
     config = workspace.run("cnn").config
     text = config.read_text()
