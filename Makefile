@@ -27,7 +27,7 @@ VALID =
 FOLDS =
 ## where to compute: cuda, mps, cpu, or auto for the best there is
 DEVICE =
-## any other settings: SET="batch_size=256 dropout=0.3"
+## any other settings, listed by make settings: SET="batch_size=256 dropout=0.3"
 SET =
 ## name of the run; empty: made from the settings
 RUN =
@@ -84,7 +84,7 @@ endif
 
 # ---- The way through
 
-.PHONY: help demo test data split preview train predict submission submit bench lint clean distclean always
+.PHONY: help demo test data split settings preview train predict submission submit bench lint clean distclean always
 
 ## print this list
 help:
@@ -103,6 +103,10 @@ data: $(INPUT)/manifest.json
 
 ## assign every training image to one of ten stratified folds
 split: $(INPUT)/folds.csv
+
+## list every setting: its value under these knobs, and what it is
+settings:
+	@$(PIPELINE) settings $(KNOBS)
 
 ## draw what the recipe does: runs/preview-<recipe>.png
 preview: $(INPUT)/manifest.json

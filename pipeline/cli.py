@@ -125,6 +125,19 @@ class Plan(Knobs):
 
 
 @dataclass(frozen=True)
+class ShowSettings(Knobs):
+    """List every setting: its value under these knobs, and what it is."""
+
+    def __call__(self, workspace: Workspace) -> None:
+        """Run the stage."""
+        from pipeline.settings import Settings
+
+        settings = self.specify(workspace).settings
+        for name, field in Settings.model_fields.items():
+            print(f"{name:20}{getattr(settings, name)!s:18}{field.description}")
+
+
+@dataclass(frozen=True)
 class Preview(Knobs):
     """Draw what the recipe does to ten digits, and each of its transforms at its extremes."""
 
@@ -209,7 +222,15 @@ def main() -> int:
     from pipeline.console import print_error
 
     stage = tyro.cli(
-        Data | Split | Preview | Train | Predict | Submit | Bench | Plan,
+        Data
+        | Split
+        | Annotated[ShowSettings, tyro.conf.subcommand("settings")]
+        | Preview
+        | Train
+        | Predict
+        | Submit
+        | Bench
+        | Plan,
         prog="python -m pipeline",
         description=__doc__.splitlines()[0],
         config=(tyro.conf.FlagCreatePairsOff,),

@@ -29,8 +29,12 @@ class Settings(BaseModel):
         "auto",
         description="What runs the recipe; auto: batched on the training device if it compiles.",
     )
+    fuse: bool = Field(
+        True,
+        description="Resample once for geometric transforms in a row; false: once for each.",
+    )
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(
-        0, description="Seed of the split, the weights, the order, the augmentation and dropout."
+        0, description="Seed of the weights, the order, the augmentation and dropout."
     )
     valid: Annotated[float, Field(gt=0, le=0.5)] = Field(
         0.1, description="Share of train.csv held out for validation; a whole number of tenths."

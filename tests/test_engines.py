@@ -19,11 +19,12 @@ IMAGES = LabelledImages(
 )
 
 
-def choose(recipe: A.Compose, engine: str):
+def choose(recipe: A.Compose, engine: str, *, fuse: bool = True):
     return augmented_epochs(
         EpochPlan(IMAGES, seed=0, fold=0, batch_size=8),
         serialise(recipe, "mine"),
         engine=engine,
+        fuse=fuse,
         device=torch.device("cpu"),
         num_workers=0,
     )
@@ -72,6 +73,13 @@ def test_both_engines_see_the_same_images_in_the_same_order():
     for mine, theirs in zip(batched.iterate(0, 2), albumentations.iterate(0, 2), strict=True):
         assert torch.equal(mine[0].to(torch.uint8), theirs[0])
         assert torch.equal(mine[1], theirs[1])
+
+
+def test_fusion_can_be_turned_off():
+    recipe = A.Compose([A.Rotate(limit=20, p=1), A.Affine(scale=0.8, p=1)])
+    fused, sequential = (all_images(choose(recipe, "batched", fuse=f)[0]) for f in (True, False))
+    assert not torch.equal(fused, sequential)
+    assert (fused - sequential).abs().mean() < 20, "the same draws, resampled once or twice"
 
 
 def test_a_training_says_once_what_augments(tiny_workspace):

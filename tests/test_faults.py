@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.reporting import Silent
+from pipeline.settings import Settings
 from pipeline.stages.train import train
 from tests import tiny
 
@@ -87,3 +88,10 @@ def test_the_command_line_shows_every_knob_of_a_stage(tiny_workspace):
     output = finish(process := start(tiny_workspace.root, "trian"))
     assert process.returncode == 2
     assert "train" in output
+
+
+def test_every_setting_is_listed_with_its_value(tiny_workspace):
+    output = finish(start(tiny_workspace.root, "settings", "--set", "batch_size=77"))
+    listed = {line.split()[0]: line for line in output.splitlines()}
+    assert set(listed) == set(Settings.model_fields)
+    assert listed["batch_size"].split()[1] == "77"

@@ -262,6 +262,7 @@ def epochs_of(workspace, engine, num_workers, batch_size, first=0, num_epochs=2)
         plan,
         tiny.spec(workspace, augment="elastic").recipe,
         engine=engine,
+        fuse=True,
         device=torch.device("cpu"),
         num_workers=num_workers,
     )

@@ -15,6 +15,7 @@ def augmented_epochs(
     recipe: str,
     *,
     engine: str,
+    fuse: bool,
     device: torch.device,
     num_workers: int | str,
 ) -> tuple[Epochs, str]:
@@ -27,6 +28,8 @@ def augmented_epochs(
         plan: Images, seed, batches.
         recipe: Serialised recipe (`registry.serialise`).
         engine: "batched", "albumentations", or "auto" for the first of them that can.
+        fuse: Let the batched engine resample once for geometric transforms in a row; else once
+            for each, as albumentations does.
         device: Where the training computes.
         num_workers: Processes for albumentations: a number, or "auto" for one per core.
 
@@ -36,7 +39,7 @@ def augmented_epochs(
     why = "as asked"
     if engine != "albumentations":
         try:
-            compiled = compile_recipe(deserialise(recipe))
+            compiled = compile_recipe(deserialise(recipe), fuse=fuse)
             return BatchedEpochs(plan, compiled, device), "batched on the training device"
         except NotCompilable as error:
             why = "; ".join(error.reasons)

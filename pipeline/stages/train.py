@@ -163,6 +163,7 @@ class _Training:
             plan,
             self.recipe,
             engine=settings.augment_engine,
+            fuse=settings.fuse,
             device=self.device.torch,
             num_workers=settings.num_workers,
         )
