@@ -13,7 +13,7 @@ from pipeline.artifacts.records import RunConfig, read_record
 from pipeline.competition import get_competition
 from pipeline.errors import UserError
 from pipeline.scoring import Accuracy, count_correct
-from pipeline.settings import Settings
+from pipeline.settings import Settings, parse_settings
 
 
 @dataclass(frozen=True)
@@ -113,4 +113,4 @@ def fingerprint(config: RunConfig) -> str:
 
 
 def _identity(config: RunConfig) -> dict[str, object]:
-    return Settings.model_validate(config.settings).identity()
+    return parse_settings(config.settings, f"the configuration of run {config.run}").identity()

@@ -160,6 +160,14 @@ def test_other_settings_under_the_same_name_are_refused_with_the_difference(tiny
     assert len(tiny_workspace.run("tiny").fold(0).history.read_text().splitlines()) == 3
 
 
+def test_a_configuration_of_unknown_settings_is_named(tiny_workspace):
+    train(tiny.spec(tiny_workspace, epochs=1), tiny_workspace, Silent())
+    config = tiny_workspace.run("tiny").config
+    config.write_text(config.read_text().replace("batch_size =", "batch_sise ="))
+    with pytest.raises(UserError, match=r"run tiny: there is no setting .batch_sise"):
+        train(tiny.spec(tiny_workspace, epochs=1), tiny_workspace, Silent())
+
+
 def test_settings_of_execution_do_not_make_another_run(tiny_workspace):
     train(tiny.spec(tiny_workspace, epochs=1), tiny_workspace, Silent())
     reporter = tiny.Lines()
