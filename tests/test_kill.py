@@ -17,9 +17,9 @@ COMMAND = (
     *(sys.executable, "-m", "pipeline", "train", "--augment", "affine", "--device", "cpu"),
     *(
         "--set",
-        "batch_size=8 num_workers=1 augment_engine=albumentations",
+        "batch_size=16 num_workers=1 augment_engine=albumentations",
         "--epochs",
-        "10",
+        "20",
         "--run",
     ),
 )
@@ -54,7 +54,7 @@ def test_kill_at_random_points_then_resume(tiny_workspace):
             fold.checkpoint.exists() and fold.checkpoint.stat().st_mtime_ns > seen
         ):
             time.sleep(0.005)
-        time.sleep(rng.uniform(0, 0.5))
+        time.sleep(rng.uniform(0, 0.3))
         if process.poll() is not None:
             process.communicate()
             break
