@@ -63,6 +63,15 @@ KNOBS = --competition=$(call quote,$(COMPETITION)) \
   $(call option,--folds,FOLDS) $(call option,--device,DEVICE) $(call option,--set,SET) \
   $(call option,--run,RUN)
 
+# make would take a misspelt knob without a word and do something else than was meant.
+KNOB_NAMES := COMPETITION PRESET MODEL AUGMENT AUGMENT_ENGINE SEED EPOCHS VALID FOLDS DEVICE SET RUN \
+  ZIP ANY_SIZE MESSAGE FORCE PYTHON
+TYPED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+UNKNOWN := $(filter-out $(KNOB_NAMES),$(TYPED))
+ifneq ($(UNKNOWN),)
+$(error there is no knob $(UNKNOWN); `make help` lists them)
+endif
+
 # The environment comes first: make builds it, reads this file again, and goes on.
 ifneq ($(filter-out help clean distclean,$(MAKECMDGOALS)),)
 include $(VENV)/ready.mk
