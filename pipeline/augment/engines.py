@@ -48,8 +48,8 @@ def augmented_epochs(
                     f"AUGMENT_ENGINE=batched cannot run this recipe: {why}. Leave it at auto to "
                     "run it through albumentations."
                 ) from None
-    epochs = WorkerEpochs(plan, recipe, choose_num_workers(num_workers))
     processes = choose_num_workers(num_workers)
+    epochs = WorkerEpochs(plan, recipe, processes)
     return epochs, (
         f"albumentations in {processes} worker processes, at most about "
         f"{epochs.measure_speed():,.0f} images/s ({why})"

@@ -1,7 +1,6 @@
 """Prediction: averaged probabilities of the test images, and the CSV to submit."""
 
 import hashlib
-import os
 from typing import Any
 
 import numpy as np
@@ -52,10 +51,8 @@ def predict(run: str, settings: Settings, workspace: Workspace, reporter: Report
             raise UserError(f"run {run} has no finished fold; finish it with `make train`.")
         images = load_digits(inputs).test_images
         made_from = _name_sources(paths, folds, config.digits_sha256)
-        if paths.test_probs.exists() and load_probs(paths.test_probs).made_from == made_from:
-            os.utime(paths.test_probs)
-            probs = load_probs(paths.test_probs)
-        else:
+        probs = load_probs(paths.test_probs) if paths.test_probs.exists() else None
+        if probs is None or probs.made_from != made_from:
             mean = _average(
                 paths,
                 folds,

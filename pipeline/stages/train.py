@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 from pipeline import __version__
-from pipeline.artifacts.digits_cache import load_digits
+from pipeline.artifacts.digits_cache import load_digits, load_manifest
 from pipeline.artifacts.files import locked, remove_leftovers, sha256
 from pipeline.artifacts.paths import FoldPaths, InputPaths, RunPaths, Workspace
 from pipeline.artifacts.probs import Probs, load_probs, save_probs
-from pipeline.artifacts.records import Manifest, RunConfig, read_record, write_record
+from pipeline.artifacts.records import RunConfig, read_record, write_record
 from pipeline.artifacts.tables import read_folds, write_history
 from pipeline.artifacts.weights import Network, load_checkpoint, save_checkpoint, save_network
 from pipeline.augment.engines import augmented_epochs
@@ -106,7 +106,7 @@ def _open_run(spec: RunSpec, paths: RunPaths, inputs: InputPaths, *, force: bool
             path.unlink(missing_ok=True)
         for folder in paths.folder.glob("fold*"):
             shutil.rmtree(folder)
-    digits_sha256 = read_record(inputs.manifest, Manifest).digits_sha256
+    digits_sha256 = load_manifest(inputs).digits_sha256
     folds_sha256 = sha256(inputs.folds)
     try:
         config = read_record(paths.config, RunConfig)
