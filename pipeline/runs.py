@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.artifacts.paths import RunPaths, Workspace, check_run_name
-from pipeline.artifacts.probs import load_probs
+from pipeline.artifacts.probs import Probs, load_probs
 from pipeline.artifacts.records import RunConfig, read_record
 from pipeline.competition import get_competition
 from pipeline.errors import UserError
@@ -65,21 +65,56 @@ def read_config(run: str, workspace: Workspace) -> RunConfig:
         raise UserError(f"there is no run {run}; train it first: `make train RUN={run}`.") from None
 
 
-def out_of_fold_accuracy(paths: RunPaths, labels: npt.NDArray[np.integer]) -> Accuracy:
-    """Return the accuracy over the validation images of all finished folds, joined by row.
+def join_out_of_fold(paths: RunPaths) -> Probs:
+    """Return the validation probabilities of all finished folds of a run, sorted by row.
 
     Args:
         paths: A run with at least one finished fold.
-        labels: (N,), of all rows of `train.csv`.
 
     Raises:
-        UserError: A fold's file is damaged, or of other data.
+        UserError: A fold's file is damaged, or two folds validated the same row.
     """
     parts = [load_probs(paths.fold(fold).oof) for fold in paths.finished_folds()]
     rows = np.concatenate([part.ids for part in parts])
+    order = rows.argsort()
+    if len(np.unique(rows)) < len(rows):
+        raise UserError(
+            f"{paths.folder} has folds that validated the same rows; start the run again with "
+            "FORCE=1."
+        )
+    probs = np.concatenate([part.probs for part in parts])
+    made_from = hashlib.sha256("/".join(part.made_from for part in parts).encode()).hexdigest()
+    return Probs(rows[order], probs[order], made_from)
+
+
+def load_out_of_fold(run: str, workspace: Workspace) -> Probs:
+    """Return the out-of-fold probabilities of a run; ids are rows of `train.csv`, sorted.
+
+    Raises:
+        UserError: There is no such run, nothing of it is finished, or the file is damaged.
+    """
+    try:
+        return load_probs(workspace.run(run).oof)
+    except FileNotFoundError:
+        raise UserError(
+            f"run {run} has no out-of-fold probabilities; train it first: `make train`."
+        ) from None
+
+
+def out_of_fold_accuracy(out_of_fold: Probs, labels: npt.NDArray[np.integer]) -> Accuracy:
+    """Return the accuracy over the rows that a run was validated on, joined by row.
+
+    Args:
+        out_of_fold: Of at least one row.
+        labels: (N,), of all rows of `train.csv`.
+
+    Raises:
+        UserError: There are rows that `train.csv` does not have.
+    """
+    rows = out_of_fold.ids
     if rows.min() < 0 or rows.max() >= len(labels):
-        raise UserError(f"{paths.folder} was validated on rows that train.csv does not have.")
-    return count_correct(np.concatenate([part.probs for part in parts]), labels[rows])
+        raise UserError("the run was validated on rows that train.csv does not have.")
+    return count_correct(out_of_fold.probs, labels[rows])
 
 
 def spec_differences(config: RunConfig, spec: RunSpec) -> list[str]:

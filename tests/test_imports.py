@@ -19,6 +19,7 @@ FLOORS = [
         "kaggle",
     ],
     ["engine"],
+    ["jobs"],
     ["stages"],
     ["console", "cli", "__main__"],
 ]

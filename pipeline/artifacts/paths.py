@@ -112,6 +112,11 @@ class RunPaths:
         return self.folder / "config.toml"
 
     @property
+    def oof(self) -> Path:
+        """Probabilities of the validation rows of all finished folds, by id."""
+        return self.folder / "oof.npz"
+
+    @property
     def test_probs(self) -> Path:
         """Averaged class probabilities of the test images, by id."""
         return self.folder / "test.npz"

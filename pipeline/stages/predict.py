@@ -1,109 +1,31 @@
-"""Prediction: averaged probabilities of the test images, and the CSV to submit."""
+"""Prediction: the probabilities of the test images, and the CSV to submit."""
 
-import hashlib
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
-
-from pipeline.artifacts.digits_cache import load_digits
-from pipeline.artifacts.files import locked, sha256
-from pipeline.artifacts.paths import RunPaths, Workspace
-from pipeline.artifacts.probs import Probs, load_probs, save_probs
+from pipeline.artifacts.paths import Workspace
 from pipeline.artifacts.tables import write_submission
-from pipeline.artifacts.weights import load_network
 from pipeline.competition import get_competition
-from pipeline.engine.device import Device, choose_device
-from pipeline.engine.prediction import predict_logits, softmax
-from pipeline.errors import UserError
-from pipeline.models import create_model
-from pipeline.preprocessing import Preprocessing
+from pipeline.jobs.prediction import predict_run
 from pipeline.reporting import Reporter
-from pipeline.runs import read_config
 from pipeline.settings import Settings
 
 
 def predict(run: str, settings: Settings, workspace: Workspace, reporter: Reporter) -> None:
-    """Predict the test images with every finished fold of a run and write the submission.
+    """Predict the test images with a run's networks and write `submissions/<run>.csv`.
 
     Args:
         run: The run's name.
         settings: Only the device, precision and batch size are used; all else is the run's own.
         workspace: Where everything lies.
-        reporter: Shows the progress and says where the files are.
+        reporter: Shows the progress and says where the file is.
 
     Raises:
-        UserError: The run has no finished fold or belongs to another competition, a file is
-            damaged, or the device is not there.
+        UserError: See `predict_run`.
     """
-    paths = workspace.run(run)
-    config = read_config(run, workspace)
-    if config.settings["competition"] != settings.competition:
-        raise UserError(
-            f"run {run} belongs to the competition {config.settings['competition']}, "
-            f"not to {settings.competition}."
-        )
-    competition = get_competition(settings.competition)
-    inputs = workspace.input(competition)
-    with locked(paths.lock, f"run {run}"):
-        folds = paths.finished_folds()
-        if not folds:
-            raise UserError(f"run {run} has no finished fold; finish it with `make train`.")
-        images = load_digits(inputs).test_images
-        made_from = _name_sources(paths, folds, config.digits_sha256)
-        probs = load_probs(paths.test_probs) if paths.test_probs.exists() else None
-        if probs is None or probs.made_from != made_from:
-            mean = _average(
-                paths,
-                folds,
-                images,
-                reporter,
-                device=choose_device(settings.device, settings.precision),
-                batch_size=settings.predict_batch_size,
-            )
-            probs = Probs(np.arange(1, len(images) + 1), mean, made_from)
-            save_probs(paths.test_probs, probs)
-        path = workspace.submission(run)
-        write_submission(path, inputs, probs.ids, probs.probs.argmax(axis=1))
-        reporter.line(
-            f"{run}: {len(images):,} test images predicted by {len(folds)} "
-            f"network{'s' if len(folds) > 1 else ''} → {path.relative_to(workspace.root)}"
-        )
-
-
-def _name_sources(paths: RunPaths, folds: list[int], digits_sha256: str) -> str:
-    """A text that changes with any of the networks or the test images."""
-    weights = [f"{fold}:{sha256(paths.fold(fold).weights)}" for fold in folds]
-    return hashlib.sha256("/".join([digits_sha256, *weights]).encode()).hexdigest()
-
-
-def _average(
-    paths: RunPaths,
-    folds: list[int],
-    images: npt.NDArray[np.uint8],
-    reporter: Reporter,
-    *,
-    device: Device,
-    batch_size: int,
-) -> npt.NDArray[np.float32]:
-    """The folds' mean probabilities, float32 (N, K)."""
-    total: Any = 0.0
-    with reporter.bar("predicting", len(images) * len(folds)) as bar:
-        for fold in folds:
-            network = load_network(paths.fold(fold).weights)
-            facts = network.facts
-            model = create_model(
-                facts["model"], tuple(facts["image_shape"]), facts["num_classes"], dropout=0.0
-            )
-            model.load_state_dict(network.weights)
-            logits = predict_logits(
-                model.to(device.torch),
-                images,
-                Preprocessing(**facts["preprocessing"]),
-                device,
-                batch_size=batch_size,
-                on_batch=bar.advance,
-            )
-            total = total + softmax(logits).astype(np.float64)
-    mean: npt.NDArray[np.float32] = (total / len(folds)).astype(np.float32)
-    return mean
+    probs = predict_run(run, settings, workspace, reporter)
+    path = workspace.submission(run)
+    inputs = workspace.input(get_competition(settings.competition))
+    write_submission(path, inputs, probs.ids, probs.probs.argmax(axis=1))
+    num_networks = len(workspace.run(run).finished_folds())
+    reporter.line(
+        f"{run}: {len(probs.ids):,} test images predicted by {num_networks} "
+        f"network{'s' if num_networks > 1 else ''} → {path.relative_to(workspace.root)}"
+    )

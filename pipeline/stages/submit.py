@@ -13,7 +13,7 @@ from pipeline.digits import Digits
 from pipeline.errors import UserError
 from pipeline.kaggle.upload import Upload
 from pipeline.reporting import Reporter
-from pipeline.runs import out_of_fold_accuracy, read_config
+from pipeline.runs import load_out_of_fold, out_of_fold_accuracy, read_config
 
 
 def submit(
@@ -68,7 +68,7 @@ def submit(
         folds = paths.finished_folds()
         if not folds:
             raise UserError(f"run {run} has no finished fold yet; run `make train RUN={run}`.")
-        accuracy = out_of_fold_accuracy(paths, digits.train_labels)
+        accuracy = out_of_fold_accuracy(load_out_of_fold(run, workspace), digits.train_labels)
         receipt = Receipt(
             run=run,
             competition=own.slug,

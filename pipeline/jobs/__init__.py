@@ -1,0 +1,1 @@
+"""What several stages do with one run: train it, predict with it."""
