@@ -1,23 +1,49 @@
 """The networks are what their descriptions say."""
 
+import contextlib
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from pipeline.artifacts.probs import Probs
 from pipeline.errors import UserError
-from pipeline.models import MODELS, create_model
+from pipeline.jobs.prediction import predict_run
+from pipeline.models import MODELS, create_model, has_dropout
 from pipeline.models.layers import Dropout
 from pipeline.models.summary import summarise
+from pipeline.reporting import Silent
+from pipeline.stages.train import train
+from tests import tiny
 
 
 def count(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def test_dropout_cnn_is_the_notebooks_network():
-    model = create_model("dropout_cnn", (1, 28, 28), 10, dropout=0.25)
-    assert count(model) == 340_138
-    literal = nn.Sequential(
+class LiteralBlock(nn.Module):
+    """A residual block as the paper draws it, its shortcut a 3×3 convolution."""
+
+    def __init__(self, num_in: int, num_out: int, stride: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            *(nn.Conv2d(num_in, num_out, 3, stride, 1, bias=False), nn.BatchNorm2d(num_out)),
+            nn.ReLU(),
+            *(nn.Conv2d(num_out, num_out, 3, 1, 1, bias=False), nn.BatchNorm2d(num_out)),
+        )
+        self.down = None
+        if stride != 1:
+            self.down = nn.Sequential(
+                nn.Conv2d(num_in, num_out, 3, stride, 1, bias=False), nn.BatchNorm2d(num_out)
+            )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.body(x) + (x if self.down is None else self.down(x)))
+
+
+def literal_dropout_cnn() -> nn.Module:
+    return nn.Sequential(
         *(nn.Conv2d(1, 64, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25)),
         *(nn.Conv2d(64, 128, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25)),
         nn.Flatten(),
@@ -25,15 +51,74 @@ def test_dropout_cnn_is_the_notebooks_network():
         *(nn.Linear(64, 32), nn.ReLU(), nn.Dropout(0.25)),
         nn.Linear(32, 10),
     )
-    for mine, theirs in zip(model.parameters(), literal.parameters(), strict=True):
-        theirs.data.copy_(mine.data)
-    model.eval(), literal.eval()
-    images = torch.randn(16, 1, 28, 28)
-    torch.testing.assert_close(model(images), literal(images))
-    model(images).logsumexp(1).sum().backward()
-    literal(images).logsumexp(1).sum().backward()
-    for mine, theirs in zip(model.parameters(), literal.parameters(), strict=True):
-        torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-4, atol=1e-5)
+
+
+def literal_plain_cnn() -> nn.Module:
+    return nn.Sequential(
+        *(nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(16, 32, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Flatten(), nn.Linear(32 * 7 * 7, 10)),
+    )
+
+
+def literal_batchnorm_cnn() -> nn.Module:
+    return nn.Sequential(
+        *(nn.Conv2d(1, 16, 5, padding=2), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(16, 32, 5, padding=2), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Flatten(), nn.Linear(32 * 7 * 7, 10)),
+    )
+
+
+def literal_two_conv_net() -> nn.Module:
+    return nn.Sequential(
+        *(nn.Conv2d(3, 8, 5), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(8, 16, 3), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Flatten(), nn.Linear(16 * 6 * 6, 128), nn.ReLU()),
+        nn.Linear(128, 10),
+    )
+
+
+def literal_resnet() -> nn.Module:
+    return nn.Sequential(
+        *(nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU()),
+        *(LiteralBlock(16, 16, 1), LiteralBlock(16, 16, 1)),
+        *(LiteralBlock(16, 32, 2), LiteralBlock(32, 32, 1)),
+        *(LiteralBlock(32, 64, 2), LiteralBlock(64, 64, 1)),
+        *(nn.AvgPool2d(8), nn.Flatten(), nn.Linear(64, 10)),
+    )
+
+
+GREY, COLOUR = (1, 28, 28), (3, 32, 32)
+PUBLISHED = [
+    ("dropout_cnn", GREY, 340_138, 32, literal_dropout_cnn),
+    ("plain_cnn", GREY, 28_938, 32 * 7 * 7, literal_plain_cnn),
+    ("batchnorm_cnn", GREY, 29_034, 32 * 7 * 7, literal_batchnorm_cnn),
+    ("two_conv_net", COLOUR, 76_922, 128, literal_two_conv_net),
+    ("resnet", COLOUR, 195_738, 64, literal_resnet),
+]
+
+
+@pytest.mark.parametrize(("name", "shape", "parameters", "num_features", "literal"), PUBLISHED)
+def test_a_reference_network_is_the_published_one(name, shape, parameters, num_features, literal):
+    """In size and in function: logits, gradients, and what batch norm remembers."""
+    model, theirs = create_model(name, shape, 10, dropout=0.0), literal()
+    assert count(model) == count(theirs) == parameters
+    for module in theirs.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    for mine, other in zip(model.parameters(), theirs.parameters(), strict=True):
+        other.data.copy_(mine.data)
+    images = torch.randn(16, *shape)
+    for network in (model, theirs):
+        network(images).logsumexp(1).sum().backward()
+    torch.testing.assert_close(model(images), theirs(images), rtol=1e-4, atol=1e-5)
+    for mine, other in zip(model.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, other.grad, rtol=1e-3, atol=1e-4)
+    for mine, other in zip(model.buffers(), theirs.buffers(), strict=True):
+        torch.testing.assert_close(mine, other)
+    model.eval(), theirs.eval()
+    assert model.features(images).shape == (16, num_features)
+    torch.testing.assert_close(model(images), theirs(images), rtol=1e-4, atol=1e-5)
 
 
 def test_the_summary_counts_one_image():
@@ -44,10 +129,54 @@ def test_the_summary_counts_one_image():
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize(("shape", "classes"), [((1, 28, 28), 10), ((3, 32, 32), 7)])
-def test_every_network_maps_images_to_logits(name, shape, classes):
-    model = create_model(name, shape, classes, 0.5)
-    assert model(torch.randn(4, *shape)).shape == (4, classes)
+@pytest.mark.parametrize(
+    ("shape", "classes"), [((1, 28, 28), 10), ((3, 32, 32), 7), ((2, 30, 41), 2)]
+)
+def test_every_network_maps_images_to_features_and_those_to_logits(name, shape, classes):
+    model = create_model(name, shape, classes, 0.5).eval()
+    images = torch.randn(4, *shape)
+    features, logits = model.features(images), model(images)
+    assert features.dim() == 2
+    assert logits.shape == (4, classes)
+    assert torch.equal(model.head(features), logits)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_dropout_works_where_the_network_says_so(name):
+    images = torch.randn(4, 1, 28, 28)
+    torch.manual_seed(0)
+    model = create_model(name, (1, 28, 28), 10, 0.5)
+    assert torch.equal(model(images), model(images)) is not has_dropout(model)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_network_learns(name, tiny_workspace):
+    reporter = tiny.Lines()
+    spec = tiny.spec(tiny_workspace, model=name)
+    assert train(spec, tiny_workspace, reporter).value >= 0.9, "the block patterns are easy"
+    unused = "has no dropout; that setting is not used" in reporter.text
+    assert unused is not has_dropout(create_model(name, (1, 28, 28), 10, 0.1))
+
+
+def test_batch_norms_memory_is_resumed_and_predicts_as_it_validated(tiny_workspace):
+    def run(name: str, reporter: tiny.Lines) -> Probs:
+        spec = tiny.spec(tiny_workspace, name, model="batchnorm_cnn")
+        with contextlib.suppress(KeyboardInterrupt):
+            train(spec, tiny_workspace, reporter)
+        train(spec, tiny_workspace, Silent())
+        return predict_run(name, spec.settings, tiny_workspace, Silent())
+
+    class Interrupted(tiny.Lines):
+        def line(self, text: str) -> None:
+            super().line(text)
+            if text.startswith("epoch 2"):
+                raise KeyboardInterrupt
+
+    stopped = Interrupted()
+    whole, resumed = run("whole", tiny.Lines()), run("resumed", stopped)
+    assert "epoch 3" not in stopped.text
+    assert np.array_equal(whole.probs, resumed.probs)
+    assert (whole.probs.argmax(axis=1) == np.arange(tiny.NUM_TEST) % 10).mean() >= 0.9
 
 
 def test_an_unknown_network_is_named_with_the_known_ones():

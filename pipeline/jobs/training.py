@@ -28,7 +28,7 @@ from pipeline.engine.prediction import softmax
 from pipeline.engine.training import EpochNumbers, Trainer
 from pipeline.errors import UserError
 from pipeline.labelled_images import LabelledImages
-from pipeline.models import check_model_name, create_model
+from pipeline.models import check_model_name, create_model, has_dropout
 from pipeline.models.summary import summarise
 from pipeline.preprocessing import Preprocessing
 from pipeline.randomness import derive_seed
@@ -200,6 +200,8 @@ class _Training:
         model = create_model(settings.model, shape, self.competition.num_classes, settings.dropout)
         if fold == settings.fold_numbers[0]:
             self.reporter.line(summarise(model, shape))
+            if settings.dropout > 0 and not has_dropout(model):
+                self.reporter.line(f"{settings.model} has no dropout; that setting is not used")
         return model
 
     def _restore(self, trainer: Trainer, paths: FoldPaths) -> None:

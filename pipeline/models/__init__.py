@@ -5,10 +5,20 @@ from collections.abc import Callable
 from torch import nn
 
 from pipeline.errors import UserError
+from pipeline.models.batchnorm_cnn import BatchNormCNN
+from pipeline.models.classifier import Classifier
 from pipeline.models.dropout_cnn import DropoutCNN
+from pipeline.models.layers import Dropout
+from pipeline.models.plain_cnn import PlainCNN
+from pipeline.models.resnet import ResNet
+from pipeline.models.two_conv_net import TwoConvNet
 
-MODELS: dict[str, Callable[[tuple[int, int, int], int, float], nn.Module]] = {
+MODELS: dict[str, Callable[[tuple[int, int, int], int, float], Classifier]] = {
     "dropout_cnn": DropoutCNN,
+    "plain_cnn": PlainCNN,
+    "batchnorm_cnn": BatchNormCNN,
+    "two_conv_net": TwoConvNet,
+    "resnet": ResNet,
 }
 
 
@@ -24,7 +34,7 @@ def check_model_name(name: str) -> None:
 
 def create_model(
     name: str, image_shape: tuple[int, int, int], num_classes: int, dropout: float
-) -> nn.Module:
+) -> Classifier:
     """Return a new network whose weights are drawn from torch's global generator.
 
     The network takes float (B, C, H, W) and returns logits (B, K).
@@ -33,10 +43,16 @@ def create_model(
         name: Its name in `MODELS`.
         image_shape: (C, H, W).
         num_classes: K.
-        dropout: Probability of dropping an activation, in [0, 1).
+        dropout: Probability of dropping an activation, in [0, 1); some networks have no dropout
+            (`has_dropout`) and do not use it.
 
     Raises:
         UserError: There is no such network.
     """
     check_model_name(name)
     return MODELS[name](image_shape, num_classes, dropout)
+
+
+def has_dropout(model: nn.Module) -> bool:
+    """Return whether the setting `dropout` does anything in this network."""
+    return any(isinstance(module, Dropout) for module in model.modules())

@@ -3,10 +3,11 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipeline.models.classifier import Classifier
 from pipeline.models.layers import Dropout
 
 
-class DropoutCNN(nn.Module):
+class DropoutCNN(Classifier):
     """Two 5×5 convolutions and three linear layers, with dropout after each hidden one.
 
     340,138 parameters and 14.2 million multiply-adds per image at 1×28×28 with 10 classes.
@@ -25,13 +26,17 @@ class DropoutCNN(nn.Module):
         self.linear3 = nn.Linear(32, num_classes)
         self.dropout = Dropout(dropout)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Map float (B, C, H, W) to logits (B, K)."""
+    def features(self, images: Tensor) -> Tensor:
+        """Map float (B, C, H, W) to the 32 activations before the last layer, float (B, 32)."""
         # The design says ReLU, then pooling. A maximum commutes with ReLU, so pooling first is
         # the same network on a quarter of the activations: 1.2× training speed on two CPU cores.
         x = self.dropout(F.relu(self.pool(self.conv1(images))))
         x = self.dropout(F.relu(self.pool(self.conv2(x))))
         x = self.dropout(F.relu(self.linear1(x.flatten(1))))
-        x = self.dropout(F.relu(self.linear2(x)))
-        logits: Tensor = self.linear3(x)
+        hidden: Tensor = self.dropout(F.relu(self.linear2(x)))
+        return hidden
+
+    def head(self, features: Tensor) -> Tensor:
+        """Map features (B, 32) to logits (B, K)."""
+        logits: Tensor = self.linear3(features)
         return logits
