@@ -93,7 +93,7 @@ endif
 
 # ---- The way through
 
-.PHONY: help demo test data split settings preview train predict submission submit bench lint clean distclean always
+.PHONY: help demo test data split settings preview models train predict submission submit bench lint clean distclean always
 
 ## print this list
 help:
@@ -120,6 +120,10 @@ settings:
 ## draw what the recipe does: runs/preview-<recipe>.png
 preview: $(INPUT)/manifest.json
 	@$(PIPELINE) preview $(KNOBS)
+
+## list the networks: parameters, multiply-adds, and images/s on this machine
+models:
+	@$(PIPELINE) models $(KNOBS)
 
 ## train the network; goes on where an interrupted training stopped
 train: $(FINISHED)

@@ -150,6 +150,22 @@ class Preview(Knobs):
 
 
 @dataclass(frozen=True)
+class Models(Knobs):
+    """List the networks: parameters, multiply-adds, and images/s measured on this machine."""
+
+    def __call__(self, workspace: Workspace) -> None:
+        """Run the stage."""
+        from rich.console import Console
+
+        from pipeline.bench.networks import networks_table
+        from pipeline.console import ConsoleReporter
+        from pipeline.stages.models import models
+
+        figures = models(self.specify(workspace).settings, ConsoleReporter())
+        Console().print(networks_table(figures))
+
+
+@dataclass(frozen=True)
 class Bench:
     """Measure how fast this machine augments, beside albumentations and others."""
 
@@ -226,6 +242,7 @@ def main() -> int:
         | Split
         | Annotated[ShowSettings, tyro.conf.subcommand("settings")]
         | Preview
+        | Models
         | Train
         | Predict
         | Submit

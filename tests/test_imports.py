@@ -20,6 +20,7 @@ FLOORS = [
     ],
     ["engine"],
     ["jobs"],
+    ["bench"],
     ["stages"],
     ["console", "cli", "__main__"],
 ]

@@ -1,6 +1,22 @@
-"""A network's layers, parameters and multiply-adds, as text."""
+"""A network's layers, parameters and multiply-adds."""
+
+from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
+
+
+@dataclass(frozen=True)
+class Work:
+    """How large a network is.
+
+    Attributes:
+        num_parameters: Trained numbers.
+        mult_adds: Multiply-adds of one image's prediction, as torchinfo counts them.
+    """
+
+    num_parameters: int
+    mult_adds: int
 
 
 def summarise(model: nn.Module, image_shape: tuple[int, int, int]) -> str:
@@ -10,11 +26,21 @@ def summarise(model: nn.Module, image_shape: tuple[int, int, int]) -> str:
         model: A network on the CPU.
         image_shape: (C, H, W).
     """
+    return str(_statistics(model, image_shape))
+
+
+def count_work(model: nn.Module, image_shape: tuple[int, int, int]) -> Work:
+    """Return the numbers at the foot of `summarise`'s table; it takes the same arguments."""
+    statistics = _statistics(model, image_shape)
+    return Work(statistics.trainable_params, statistics.total_mult_adds)
+
+
+def _statistics(model: nn.Module, image_shape: tuple[int, int, int]) -> Any:
     import torchinfo
 
     # The leading 1 is a batch of one image. Without it torchinfo takes C for the batch and counts
     # the multiply-adds of convolutions many times over.
-    summary = torchinfo.summary(
+    return torchinfo.summary(
         model,
         input_size=(1, *image_shape),
         col_names=("output_size", "num_params", "mult_adds"),
@@ -22,4 +48,3 @@ def summarise(model: nn.Module, image_shape: tuple[int, int, int]) -> str:
         verbose=0,
         device="cpu",
     )
-    return str(summary)
