@@ -1,6 +1,7 @@
-"""How good predictions are, and how sure that is."""
+"""How good predictions are, how sure that is, and what score to expect of them."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -48,3 +49,61 @@ def count_correct(probs: npt.NDArray[np.float32], labels: npt.NDArray[np.integer
     """
     assert len(probs) == len(labels) > 0
     return Accuracy(int((probs.argmax(axis=1) == labels).sum()), len(labels))
+
+
+@dataclass(frozen=True)
+class ExpectedScore:
+    """What an accuracy on validation images promises for a leaderboard.
+
+    Attributes:
+        score: The score to expect: the validation accuracy itself, in [0, 1].
+        low, high: The 95 % prediction interval, both ends in it: shares of whole test images.
+        num_test: Test images that the leaderboard counts.
+    """
+
+    score: float
+    low: float
+    high: float
+    num_test: int
+
+    def locate(self, score: float) -> Literal["inside", "below", "above"]:
+        """Say where a leaderboard score lies; one rounded to five decimals is told apart safely.
+
+        A score stands for a whole number of images, so everything within half an image of an end
+        is that end.
+        """
+        half_image = 0.5 / self.num_test
+        if score < self.low - half_image:
+            return "below"
+        return "above" if score > self.high + half_image else "inside"
+
+    def __str__(self) -> str:
+        return f"{self.score:.4f}, 95 % {self.low:.4f}-{self.high:.4f}"
+
+
+def expect_score(valid: Accuracy, num_test: int) -> ExpectedScore:
+    """Return the leaderboard score to expect of a network, from its accuracy on validation images.
+
+    The interval has two parts in it: the validation images are a sample, and so are the test
+    images. It is the central 95 % of the beta-binomial predictive distribution under Jeffreys'
+    prior (W. Q. Meeker, G. J. Hahn, L. A. Escobar: Statistical Intervals, 2nd edition, Wiley 2017,
+    chapter 6). Its exact coverage is 95.0 to 95.6 % for 4,200 or 42,000 validation and 28,000 test
+    images at accuracies of 97 to 99.9 %, and both ends miss equally often. The normal interval
+    sinks to 90 % there; the joint-sample interval (K. Krishnamoorthy, J. Peng, J. Statistical
+    Planning and Inference 141, 2011) covers as well, but its ends miss in 1.9 and 3.1 %.
+
+    It presumes that the test images are drawn as the validation images were, and that what is
+    submitted is what was validated. A mean of several folds' networks usually scores a little
+    more than its out-of-fold accuracy, which is that of the single networks.
+
+    Args:
+        valid: The validation accuracy.
+        num_test: Test images that the leaderboard counts, at least 1.
+    """
+    from scipy.stats import betabinom
+
+    predictive = betabinom(num_test, valid.correct + 0.5, valid.total - valid.correct + 0.5)
+    # Not its ppf: that searches for each quantile anew, in 0.4 s where the whole sum takes 0.03 s.
+    at_most = np.cumsum(predictive.pmf(np.arange(num_test + 1)))
+    low, high = np.searchsorted(at_most, [0.025, 0.975])
+    return ExpectedScore(valid.value, float(low / num_test), float(high / num_test), num_test)

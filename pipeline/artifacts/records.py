@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.artifacts.files import write_text
 from pipeline.errors import UserError
+from pipeline.scoring import ExpectedScore
 
 
 class _Record(BaseModel):
@@ -88,6 +89,8 @@ class Receipt(_Record):
         submitted_at: UTC time of the upload, ISO 8601.
         folds: The folds whose networks were averaged.
         valid_correct, valid_total: Validation images counted, over those folds.
+        expected: The score that this accuracy promises, with its 95 % interval; None if no image
+            was held out.
         reference: Kaggle's number for the submission, if it gave one.
         status: "submitting" (written before the upload), "pending", "complete" or "error".
         score: The public score, once there is one.
@@ -103,6 +106,7 @@ class Receipt(_Record):
     folds: list[int]
     valid_correct: int
     valid_total: int
+    expected: ExpectedScore | None = None
     reference: str | None = None
     status: str = "submitting"
     score: float | None = None

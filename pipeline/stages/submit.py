@@ -14,6 +14,7 @@ from pipeline.errors import UserError
 from pipeline.kaggle.upload import Upload
 from pipeline.reporting import Reporter
 from pipeline.runs import load_out_of_fold, out_of_fold_accuracy, read_config
+from pipeline.scoring import expect_score
 
 
 def submit(
@@ -79,6 +80,7 @@ def submit(
             folds=folds,
             valid_correct=accuracy.correct,
             valid_total=accuracy.total,
+            expected=expect_score(accuracy, len(digits.test_images)),
         )
         receipt_file = workspace.receipt(run)
         if own.on_kaggle:
@@ -89,13 +91,29 @@ def submit(
         else:
             receipt = _grade(receipt, csv_file, workspace, own)
             write_record(receipt_file, receipt)
-        score = "not shown" if receipt.score is None else f"{receipt.score:.5f}"
         board = "public leaderboard" if own.on_kaggle else "practice leaderboard, graded here"
-        reporter.line(f"score       {score} ({board})")
+        reporter.line(f"score       {_score(receipt)} ({board})")
+        reporter.line(f"expected    {_expected(receipt)}")
         reporter.line(f"validation  {accuracy}")
         reporter.line(f"submission  {csv_file.relative_to(workspace.root)}")
         reporter.line(f"receipt     {receipt_file.relative_to(workspace.root)}")
         return receipt
+
+
+def _score(receipt: Receipt) -> str:
+    return "not shown" if receipt.score is None else f"{receipt.score:.5f}"
+
+
+def _expected(receipt: Receipt) -> str:
+    """The score expected, and whether the one that came lies in its interval."""
+    expected, score = receipt.expected, receipt.score
+    if expected is None:
+        return "nothing: no image was held out to validate on"
+    if score is None:
+        return str(expected)
+    where = expected.locate(score)
+    verdict = "inside" if where == "inside" else f"{where} it, as chance alone does once in 40"
+    return f"{expected}; the score lies {verdict}"
 
 
 def _checked_data(config: RunConfig, workspace: Workspace, competition: Competition) -> Digits:

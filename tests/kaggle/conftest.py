@@ -52,7 +52,8 @@ def write_run(workspace: Workspace, run: str, labels: np.ndarray[Any, Any]) -> N
     write_record(paths.config, config)
     probs = np.eye(10, dtype=np.float32)
     probs[9] = probs[0]
-    save_probs(paths.fold(0).oof, Probs(np.arange(10), probs))
+    for path in (paths.fold(0).oof, paths.oof):
+        save_probs(path, Probs(np.arange(10), probs))
     write_csv(workspace.submission(run), labels)
 
 

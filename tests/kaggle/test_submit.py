@@ -12,6 +12,7 @@ import pytest
 from pipeline.artifacts.paths import Workspace
 from pipeline.artifacts.records import Receipt, write_record
 from pipeline.errors import UserError
+from pipeline.scoring import Accuracy, expect_score
 from pipeline.stages.submit import submit
 from tests.kaggle.conftest import DIGITS, NUM_TEST, read_receipt, submit_cnn, write_run
 from tests.kaggle.server import (
@@ -43,7 +44,10 @@ def test_a_submission_is_made_found_and_scored(
     assert description == receipt.message
     assert description.startswith("wider net | run cnn | validation 0.9000 (9/10, 95 % 0.5958-0.98")
     assert description.endswith(receipt.mark)
-    assert reporter.lines[-4] == "score       0.99642 (public leaderboard)"
+    assert receipt.expected == expect_score(Accuracy(9, 10), NUM_TEST)
+    assert reporter.lines[-5] == "score       0.99642 (public leaderboard)"
+    # 0.99642 of 30 images: all of them.
+    assert reporter.lines[-4] == ("expected    0.9000, 95 % 0.5667-1.0000; the score lies inside")
     assert reporter.lines[-3].startswith("validation  0.9000 (9/10, ")
     assert reporter.lines[-2:] == [
         "submission  submissions/cnn.csv",

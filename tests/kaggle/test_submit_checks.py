@@ -31,7 +31,7 @@ def test_practice_is_graded_here_and_never_uploaded(
     assert (receipt.competition, receipt.status, receipt.mark) == ("practice", "complete", "")
     assert receipt.score == pytest.approx(0.9)
     assert reporter.lines[0] == "score       0.90000 (practice leaderboard, graded here)"
-    assert reporter.lines[1].startswith("validation  0.9000 (9/10, ")
+    assert reporter.lines[2].startswith("validation  0.9000 (9/10, ")
     with pytest.raises(UserError, match="belongs to COMPETITION=practice and cannot be"):
         submit("cnn", DIGITS, workspace, Lines())
     assert not kaggle_server.requests
