@@ -31,6 +31,8 @@ DEVICE =
 SET =
 ## name of the run; empty: made from the settings
 RUN =
+## for ensemble: names of the runs to average, as in RUNS="a b c"
+RUNS =
 ## for data: the zip downloaded in the browser, or a folder with the CSV files
 ZIP =
 ## for data: 1 accepts other numbers of rows than the competition's
@@ -65,7 +67,7 @@ KNOBS = --competition=$(call quote,$(COMPETITION)) \
 
 # make would take a misspelt knob without a word and do something else than was meant.
 KNOB_NAMES := COMPETITION PRESET MODEL AUGMENT AUGMENT_ENGINE SEED EPOCHS VALID FOLDS DEVICE SET RUN \
-  ZIP ANY_SIZE MESSAGE FORCE PYTHON
+  RUNS ZIP ANY_SIZE MESSAGE FORCE PYTHON
 TYPED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOB_NAMES),$(TYPED))
 ifneq ($(UNKNOWN),)
@@ -77,7 +79,8 @@ ifneq ($(filter-out help clean distclean,$(MAKECMDGOALS)),)
 include $(VENV)/ready.mk
 endif
 
-# The plan: the run's name, "open" if there is something to train, else "done", and the folds.
+# The plan: the run's name, and "open" if there is something to train, else "done". A run's one file
+# of out-of-fold probabilities stands for all that is trained.
 ifdef ENVIRONMENT_READY
 ifneq ($(filter train predict submission submit,$(MAKECMDGOALS)),)
 PLAN := $(shell $(PIPELINE) plan $(KNOBS))
@@ -86,14 +89,14 @@ $(error stopped by the error above)
 endif
 RUN_NAME := $(word 1,$(PLAN))
 RUN_OPEN := $(filter open,$(word 2,$(PLAN)))
-FINISHED := $(foreach fold,$(wordlist 3,99,$(PLAN)),runs/$(RUN_NAME)/fold$(fold)/oof.npz)
+TRAINED := runs/$(RUN_NAME)/oof.npz
 SUBMISSION := submissions/$(RUN_NAME).csv
 endif
 endif
 
 # ---- The way through
 
-.PHONY: help demo test data split settings preview models train predict submission submit bench lint clean distclean always
+.PHONY: help demo test data split settings models preview train predict submission ensemble submit bench lint clean distclean always
 
 ## print this list
 help:
@@ -126,13 +129,18 @@ models:
 	@$(PIPELINE) models $(KNOBS)
 
 ## train the network; goes on where an interrupted training stopped
-train: $(FINISHED)
+train: $(TRAINED)
 
 ## predict the test images and write submissions/<run>.csv
 predict: $(SUBMISSION)
 
 ## everything up to submissions/<run>.csv, redoing only what is stale
 submission: $(SUBMISSION)
+
+## average finished runs: RUNS="a b c"; then make submit RUN=<the name it prints>
+ensemble:
+	@$(PIPELINE) ensemble --runs=$(call quote,$(RUNS)) $(call option,--run,RUN) \
+	  $(call option,--device,DEVICE) $(if $(call forced,ensemble),--force)
 
 ## submission, upload, wait for the score, write submissions/<run>.json
 submit: $(SUBMISSION)
@@ -146,13 +154,11 @@ $(INPUT)/manifest.json: $(CSV_FILES) $(if $(strip $(ZIP))$(call forced,data),alw
 $(INPUT)/folds.csv: $(INPUT)/manifest.json
 	@$(PIPELINE) split --competition=$(call quote,$(COMPETITION))
 
-# One call trains all folds asked for; the first one's file stands for them.
 RETRAIN := $(call forced,train predict submission)
-$(firstword $(FINISHED)): $(INPUT)/folds.csv $(if $(RUN_OPEN)$(RETRAIN),always)
+$(TRAINED): $(INPUT)/folds.csv $(if $(RUN_OPEN)$(RETRAIN),always)
 	@$(PIPELINE) train $(KNOBS) $(if $(RETRAIN),--force)
-$(wordlist 2,99,$(FINISHED)): $(firstword $(FINISHED)) ;
 
-$(SUBMISSION): $(FINISHED)
+$(SUBMISSION): $(TRAINED)
 	@$(PIPELINE) predict $(KNOBS)
 
 $(VENV)/ready.mk: pyproject.toml requirements.lock

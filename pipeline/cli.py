@@ -6,7 +6,7 @@ run: `make` asks for a run's name at every call, and torch alone takes seconds t
 
 import errno
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +14,18 @@ import tyro
 from tyro.conf import arg
 
 from pipeline.artifacts.paths import Workspace
+from pipeline.artifacts.records import EnsembleConfig
 from pipeline.competition import get_competition
 from pipeline.errors import UserError
-from pipeline.runs import RunSpec, specify_run
-from pipeline.settings import parse_assignments, resolve
+from pipeline.runs import (
+    EnsembleSpec,
+    RunSpec,
+    find_run,
+    read_config,
+    specify_again,
+    specify_run,
+)
+from pipeline.settings import EXECUTION_FIELDS, parse_assignments, resolve
 
 Text = Annotated[str, arg(metavar="")]
 """Knobs arrive as text, empty for "the preset's"; `settings` checks and converts them."""
@@ -53,21 +61,52 @@ class Knobs:
     """Name of the run; empty: made from the settings."""
 
     def specify(self, workspace: Workspace) -> RunSpec:
-        """Return the run that the knobs mean.
+        """Return the single run that the knobs mean.
 
         Raises:
             UserError: A knob's name or value is not valid, or the recipe is faulty.
         """
         from pipeline.augment.registry import recipe_text
 
+        given = self._given()
+        preset = self.preset or get_competition(self.competition).preset
+        settings = resolve(preset, {"competition": self.competition} | given)
+        return specify_run(self.run, preset, settings, recipe_text(settings.augment, workspace))
+
+    def specify_any(self, workspace: Workspace) -> RunSpec | EnsembleSpec:
+        """Return the run or the ensemble that the knobs mean.
+
+        `RUN` alone, with no knob that would make it another, is what was made under that name:
+        its settings need not be repeated.
+
+        Raises:
+            UserError: A knob's name or value is not valid, or a recipe is faulty.
+        """
+        from pipeline.augment.registry import recipe_text
+
+        given = self._given()
+        if self.run and not self.preset and given.keys() <= EXECUTION_FIELDS:
+            record = find_run(self.run, workspace)
+            if record and record.competition != self.competition:
+                raise UserError(f"run {self.run} belongs to COMPETITION={record.competition}.")
+            if isinstance(record, EnsembleConfig):
+                configs = [read_config(name, workspace) for name in record.member_names]
+                members = tuple(specify_again(config, **given) for config in configs)
+                return EnsembleSpec(self.run, members)
+            if record:
+                # The recipe of today: an edited one is noticed, not passed over.
+                again = specify_again(record, **given)
+                return replace(again, recipe=recipe_text(again.settings.augment, workspace))
+        return self.specify(workspace)
+
+    def _given(self) -> dict[str, str]:
+        """The settings that were given, by their own knobs and by SET."""
         own = ("model", "augment", "augment_engine", "seed", "epochs", "valid", "folds", "device")
         given = {name: getattr(self, name) for name in own if getattr(self, name)}
-        preset = self.preset or get_competition(self.competition).preset
         extra = parse_assignments(self.set)
         if twice := sorted(given.keys() & extra.keys()):
             raise UserError(f"{twice[0]} is given twice: by its own knob and by SET.")
-        settings = resolve(preset, {"competition": self.competition} | given | extra)
-        return specify_run(self.run, preset, settings, recipe_text(settings.augment, workspace))
+        return given | extra
 
 
 @dataclass(frozen=True)
@@ -121,7 +160,7 @@ class Plan(Knobs):
         """Run the stage."""
         from pipeline.stages.plan import plan
 
-        print(plan(self.specify(workspace), workspace))
+        print(plan(self.specify_any(workspace), workspace))
 
 
 @dataclass(frozen=True)
@@ -193,7 +232,7 @@ class Train(Knobs):
         from pipeline.console import ConsoleReporter
         from pipeline.stages.train import train
 
-        train(self.specify(workspace), workspace, ConsoleReporter(), force=self.force)
+        train(self.specify_any(workspace), workspace, ConsoleReporter(), force=self.force)
 
 
 @dataclass(frozen=True)
@@ -205,8 +244,35 @@ class Predict(Knobs):
         from pipeline.console import ConsoleReporter
         from pipeline.stages.predict import predict
 
-        spec = self.specify(workspace)
-        predict(spec.name, spec.settings, workspace, ConsoleReporter())
+        predict(self.specify_any(workspace), workspace, ConsoleReporter())
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Average finished runs and write the submission CSV."""
+
+    runs: Text = ""
+    """Names of the runs, separated by spaces."""
+    run: Text = ""
+    """Name of the ensemble; empty: made from its members."""
+    device: Text = "auto"
+    """Where to predict what is not predicted yet: auto, cuda, mps or cpu."""
+    force: bool = False
+    """Replace an ensemble of that name and other members."""
+
+    def __call__(self, workspace: Workspace) -> None:
+        """Run the stage."""
+        from pipeline.console import ConsoleReporter
+        from pipeline.stages.ensemble import ensemble
+
+        ensemble(
+            self.runs.split(),
+            workspace,
+            ConsoleReporter(),
+            name=self.run,
+            device=self.device,
+            force=self.force,
+        )
 
 
 @dataclass(frozen=True)
@@ -224,7 +290,7 @@ class Submit(Knobs):
         from pipeline.stages.submit import submit
 
         submit(
-            self.specify(workspace).name,
+            self.specify_any(workspace).name,
             get_competition(self.competition),
             workspace,
             ConsoleReporter(),
@@ -245,6 +311,7 @@ def main() -> int:
         | Models
         | Train
         | Predict
+        | Ensemble
         | Submit
         | Bench
         | Plan,

@@ -2,15 +2,18 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.artifacts.digits_cache import load_digits, load_manifest
 from pipeline.artifacts.paths import RunPaths, Workspace, check_run_name
 from pipeline.artifacts.probs import Probs, load_probs
-from pipeline.artifacts.records import RunConfig, read_record
+from pipeline.artifacts.records import EnsembleConfig, RunConfig, read_record
 from pipeline.competition import get_competition
+from pipeline.digits import Digits
 from pipeline.errors import UserError
 from pipeline.scoring import Accuracy, count_correct
 from pipeline.settings import Settings, parse_settings
@@ -33,6 +36,19 @@ class RunSpec:
     recipe: str
 
 
+@dataclass(frozen=True)
+class EnsembleSpec:
+    """The mean of several runs, as the user asks for it.
+
+    Attributes:
+        name: Its name.
+        members: The runs to average.
+    """
+
+    name: str
+    members: tuple[RunSpec, ...]
+
+
 def specify_run(name: str, preset: str, settings: Settings, recipe: str) -> RunSpec:
     """Return the run asked for; an empty name becomes the one that follows from the settings.
 
@@ -53,16 +69,100 @@ def specify_run(name: str, preset: str, settings: Settings, recipe: str) -> RunS
     return RunSpec(name, preset, settings, recipe)
 
 
-def read_config(run: str, workspace: Workspace) -> RunConfig:
-    """Return a run's configuration.
+def specify_ensemble(name: str, label: str, members: Sequence[RunSpec]) -> EnsembleSpec:
+    """Return the ensemble asked for; an empty name becomes one that follows from the members.
+
+    Args:
+        name: Its name, or empty.
+        label: What such a name begins with.
+        members: At least two different runs, in any order.
 
     Raises:
-        UserError: There is no such run, or its configuration is damaged.
+        UserError: The name cannot name a run, or there are too few members or one twice.
     """
-    try:
-        return read_record(workspace.run(run).config, RunConfig)
-    except FileNotFoundError:
-        raise UserError(f"there is no run {run}; train it first: `make train RUN={run}`.") from None
+    names = [member.name for member in members]
+    if len(names) < 2:
+        raise UserError('an ensemble needs at least two runs; name them: RUNS="a b".')
+    if twice := [each for each in names if names.count(each) > 1]:
+        raise UserError(f"run {twice[0]} comes twice; an ensemble counts each run once.")
+    if not name:
+        competition = get_competition(members[0].settings.competition)
+        parts = [label, hashlib.sha256("/".join(sorted(names)).encode()).hexdigest()[:6]]
+        name = "-".join(parts if competition.on_kaggle else [competition.slug, *parts])
+    return EnsembleSpec(check_run_name(name), tuple(members))
+
+
+def specify_again(config: RunConfig, **overrides: object) -> RunSpec:
+    """Return a run as it was made, so that no knob has to be repeated.
+
+    Args:
+        config: Its configuration.
+        overrides: Values for some of its settings, such as the device.
+
+    Raises:
+        UserError: The configuration or a value is not valid.
+    """
+    settings = parse_settings(
+        config.settings | overrides, f"the configuration of run {config.run} with your knobs"
+    )
+    return RunSpec(config.run, config.preset, settings, config.recipe)
+
+
+def read_run(run: str, workspace: Workspace) -> RunConfig | EnsembleConfig:
+    """Return what a run is: one training, or the mean of others.
+
+    Both kinds know their `competition`, `digits_sha256`, `folds_sha256` and a `title` for people,
+    and leave the same `oof.npz` and `test.npz`.
+
+    Raises:
+        UserError: There is no such run, or its record is damaged.
+    """
+    record = find_run(run, workspace)
+    if record is None:
+        raise UserError(f"there is no run {run}; train it first: `make train RUN={run}`.")
+    return record
+
+
+def find_run(run: str, workspace: Workspace) -> RunConfig | EnsembleConfig | None:
+    """Return what `read_run` does, or None if there is no such run.
+
+    Raises:
+        UserError: Its record is damaged.
+    """
+    paths = workspace.run(run)
+    if paths.config.exists():
+        return read_record(paths.config, RunConfig)
+    if paths.ensemble.exists():
+        return read_record(paths.ensemble, EnsembleConfig)
+    return None
+
+
+def read_config(run: str, workspace: Workspace) -> RunConfig:
+    """Return the configuration of a run that is no ensemble.
+
+    Raises:
+        UserError: There is no such run, it is an ensemble, or its configuration is damaged.
+    """
+    record = read_run(run, workspace)
+    if isinstance(record, EnsembleConfig):
+        members = " ".join(record.member_names)
+        raise UserError(f"run {run} is an ensemble; name its members instead: {members}.")
+    return record
+
+
+def load_run_digits(record: RunConfig | EnsembleConfig, workspace: Workspace) -> Digits:
+    """Return the digits, which must still be those that a run was trained on.
+
+    Raises:
+        UserError: They are others now, or are missing.
+    """
+    inputs = workspace.input(get_competition(record.competition))
+    if load_manifest(inputs).digits_sha256 != record.digits_sha256:
+        raise UserError(
+            f"run {record.run} was trained on other data than {inputs.folder} holds now; "
+            "train a new run."
+        )
+    return load_digits(inputs)
 
 
 def join_out_of_fold(paths: RunPaths) -> Probs:
@@ -76,7 +176,6 @@ def join_out_of_fold(paths: RunPaths) -> Probs:
     """
     parts = [load_probs(paths.fold(fold).oof) for fold in paths.finished_folds()]
     rows = np.concatenate([part.ids for part in parts])
-    order = rows.argsort()
     if len(np.unique(rows)) < len(rows):
         raise UserError(
             f"{paths.folder} has folds that validated the same rows; start the run again with "
@@ -84,7 +183,7 @@ def join_out_of_fold(paths: RunPaths) -> Probs:
         )
     probs = np.concatenate([part.probs for part in parts])
     made_from = hashlib.sha256("/".join(part.made_from for part in parts).encode()).hexdigest()
-    return Probs(rows[order], probs[order], made_from)
+    return Probs(rows, probs, made_from).sorted_by_id()
 
 
 def load_out_of_fold(run: str, workspace: Workspace) -> Probs:

@@ -42,7 +42,7 @@ class Checkout:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             text=True,
-            timeout=120,
+            timeout=300,  # a loaded machine takes minutes to import torch a few times
         )
         assert (done.returncode == 0) is ok, done.stdout
         assert "Traceback" not in done.stdout
@@ -103,7 +103,7 @@ def test_help_lists_every_target_and_every_knob_with_its_default(checkout):
     assert listed == set(knobs)
     accepted = re.search(r"^KNOB_NAMES := (.*?[^\\])$", makefile, re.M | re.S)[1]
     assert set(accepted.replace("\\", "").split()) == set(knobs)
-    assert {"COMPETITION", "PRESET", "AUGMENT", "SEED", "FOLDS", "RUN", "SET", "ZIP"} <= listed
+    assert {"COMPETITION", "PRESET", "AUGMENT", "SEED", "FOLDS", "RUN", "RUNS", "SET", "ZIP"} <= listed
     assert "[digit-recognizer]" in text
     assert max(map(len, text.splitlines())) <= 100
 
@@ -163,6 +163,36 @@ def test_more_folds_are_trained_beside_the_first(submitted):
     assert "fold 0: finished before" in text
     assert "predicted by 2 networks" in text
     assert "Nothing to be done" in submitted.make("-j4", "submission", *QUICK, "FOLDS=0,1")
+
+
+def test_an_ensemble_is_submitted_by_its_name_alone(submitted, tmp_path):
+    submitted.make("train", *QUICK, "SEED=3")
+    submitted.make("ensemble", f"RUNS={' '.join(submitted.runs())}", "RUN=both", "DEVICE=cpu")
+    assert "Nothing to be done" in submitted.make("submission", "RUN=both")
+    submitted.workspace.submission("both").unlink()
+    with running_server() as server:
+        kaggle = server.environment(tmp_path / "home")
+        text = submitted.make("submit", "RUN=both", "DEVICE=cpu", environment=kaggle)
+    assert "both: 30 test images predicted by 2 runs" in text
+    assert "score       0.99642" in text
+    receipt = json.loads(submitted.workspace.receipt("both").read_text())
+    assert receipt["message"].startswith("mean of 2 runs | run both | validation ")
+    assert set(receipt["members"]) == submitted.runs() - {"both"}
+    assert (receipt["folds"], receipt["valid_total"]) == ([], 20)
+
+
+def test_a_finished_run_is_named_by_its_name_alone(submitted):
+    (run,) = submitted.runs()
+    assert "Nothing to be done" in submitted.make("submission", f"RUN={run}")
+    submitted.workspace.submission(run).unlink()
+    assert "predicted by 1 network" in submitted.make("predict", f"RUN={run}", "DEVICE=cpu")
+    refused = submitted.make("predict", f"RUN={run}", "COMPETITION=practice", ok=False)
+    assert f"run {run} belongs to COMPETITION=digit-recognizer" in refused
+    recipes = submitted.root / "pipeline" / "augment" / "recipes.py"
+    flipped = "A.Compose([A.HorizontalFlip(p=0.5)])"
+    recipes.write_text(recipes.read_text().replace("A.Compose([])", flipped))
+    refused = submitted.make("train", f"RUN={run}", ok=False)
+    assert "the recipe 'none' was edited" in refused
 
 
 def test_submit_uploads_by_the_real_command_and_waits_for_the_score(submitted, tmp_path):

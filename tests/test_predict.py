@@ -1,5 +1,7 @@
 """`make predict` through its stage, and the engine's batched prediction."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,7 +34,7 @@ def trained(tiny_workspace) -> Workspace:
 
 def run_predict(workspace, reporter=None, name="tiny", **overrides):
     spec = tiny.spec(workspace, name, **overrides)
-    predict(name, spec.settings, workspace, reporter or Silent())
+    predict(spec, workspace, reporter or Silent())
 
 
 def test_the_submission_has_every_id_in_order(trained):
@@ -139,9 +141,10 @@ def test_prediction_leaves_no_gradients_and_switches_dropout_off():
 def test_missing_unfinished_foreign_and_damaged_runs_are_named(trained, tmp_path):
     with pytest.raises(UserError, match="there is no run nowhere"):
         run_predict(trained, name="nowhere")
-    settings = tiny.spec(trained).settings.model_copy(update={"competition": "practice"})
+    spec = tiny.spec(trained)
+    practice = spec.settings.model_copy(update={"competition": "practice"})
     with pytest.raises(UserError, match="belongs to the competition digit-recognizer, not to"):
-        predict("tiny", settings, trained, Silent())
+        predict(replace(spec, settings=practice), trained, Silent())
     weights = trained.run("tiny").fold(0).weights
     whole = weights.read_bytes()
     weights.write_bytes(whole[: len(whole) // 2])

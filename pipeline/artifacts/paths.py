@@ -112,6 +112,11 @@ class RunPaths:
         return self.folder / "config.toml"
 
     @property
+    def ensemble(self) -> Path:
+        """In place of `config`, what an ensemble is made of."""
+        return self.folder / "ensemble.toml"
+
+    @property
     def oof(self) -> Path:
         """Probabilities of the validation rows of all finished folds, by id."""
         return self.folder / "oof.npz"

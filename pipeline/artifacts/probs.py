@@ -1,4 +1,4 @@
-"""Class probabilities by id: `oof.npz` of a fold, `test.npz` of a run."""
+"""Class probabilities by id: `oof.npz` of a fold or a run, `test.npz` of a run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,11 @@ class Probs:
     ids: npt.NDArray[np.int64]
     probs: npt.NDArray[np.float32]
     made_from: str = ""
+
+    def sorted_by_id(self) -> "Probs":
+        """Return the same, in the order of the ids."""
+        order = self.ids.argsort()
+        return Probs(self.ids[order], self.probs[order], self.made_from)
 
 
 def save_probs(path: Path, probs: Probs) -> None:

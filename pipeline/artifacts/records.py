@@ -75,6 +75,65 @@ class RunConfig(_Record):
     settings: dict[str, Any]
     recipe: str
 
+    @property
+    def competition(self) -> str:
+        """The competition's slug."""
+        return str(self.settings.get("competition"))
+
+    @property
+    def title(self) -> str:
+        """What it is, in a few words."""
+        return f"{self.settings.get('model')}, {self.settings.get('augment')}"
+
+    @property
+    def member_names(self) -> list[str]:
+        """None: a single run is nobody's mean."""
+        return []
+
+
+class EnsembleMember(_Record):
+    """One run of an ensemble, as it was when it was averaged.
+
+    Attributes:
+        run: The run's name.
+        fingerprint: `runs.fingerprint` of its configuration.
+        oof_sha256: Hash of its `oof.npz`.
+        test_sha256: Hash of its `test.npz`.
+    """
+
+    run: str
+    fingerprint: str
+    oof_sha256: str
+    test_sha256: str
+
+
+class EnsembleConfig(_Record):
+    """`runs/<run>/ensemble.toml`: the mean of other runs' probabilities, each counted once.
+
+    Attributes:
+        run: The ensemble's name.
+        competition: The competition's slug.
+        digits_sha256: `Manifest.digits_sha256` of the data, the same for all members.
+        folds_sha256: Hash of `folds.csv`, the same for all members.
+        members: The runs averaged, at least two.
+    """
+
+    run: str
+    competition: str
+    digits_sha256: str
+    folds_sha256: str
+    members: list[EnsembleMember]
+
+    @property
+    def title(self) -> str:
+        """What it is, in a few words."""
+        return f"mean of {len(self.members)} runs"
+
+    @property
+    def member_names(self) -> list[str]:
+        """The runs averaged."""
+        return [member.run for member in self.members]
+
 
 class Receipt(_Record):
     """`submissions/<run>.json`: what was uploaded and what became of it.
@@ -87,7 +146,8 @@ class Receipt(_Record):
         mark: The unique part of the message by which it is found again; empty for the practice
             competition.
         submitted_at: UTC time of the upload, ISO 8601.
-        folds: The folds whose networks were averaged.
+        folds: The folds whose networks were averaged; empty for an ensemble.
+        members: The runs that were averaged; empty for a single run.
         valid_correct, valid_total: Validation images counted, over those folds.
         expected: The score that this accuracy promises, with its 95 % interval; None if no image
             was held out.
@@ -107,6 +167,7 @@ class Receipt(_Record):
     valid_correct: int
     valid_total: int
     expected: ExpectedScore | None = None
+    members: list[str] = []
     reference: str | None = None
     status: str = "submitting"
     score: float | None = None

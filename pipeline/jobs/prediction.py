@@ -10,6 +10,7 @@ from pipeline.artifacts.digits_cache import load_digits
 from pipeline.artifacts.files import locked, sha256
 from pipeline.artifacts.paths import RunPaths, Workspace
 from pipeline.artifacts.probs import Probs, load_probs, save_probs
+from pipeline.artifacts.tables import write_submission
 from pipeline.artifacts.weights import load_network
 from pipeline.competition import get_competition
 from pipeline.engine.device import Device, choose_device
@@ -18,7 +19,7 @@ from pipeline.errors import UserError
 from pipeline.models import create_model
 from pipeline.preprocessing import Preprocessing
 from pipeline.reporting import Reporter
-from pipeline.runs import read_config
+from pipeline.runs import read_config, read_run
 from pipeline.settings import Settings
 
 
@@ -40,9 +41,9 @@ def predict_run(run: str, settings: Settings, workspace: Workspace, reporter: Re
     """
     paths = workspace.run(run)
     config = read_config(run, workspace)
-    if config.settings["competition"] != settings.competition:
+    if config.competition != settings.competition:
         raise UserError(
-            f"run {run} belongs to the competition {config.settings['competition']}, "
+            f"run {run} belongs to the competition {config.competition}, "
             f"not to {settings.competition}."
         )
     inputs = workspace.input(get_competition(settings.competition))
@@ -65,6 +66,28 @@ def predict_run(run: str, settings: Settings, workspace: Workspace, reporter: Re
             probs = Probs(np.arange(1, len(images) + 1), mean, made_from)
             save_probs(paths.test_probs, probs)
         return probs
+
+
+def write_predictions(run: str, made_by: str, workspace: Workspace, reporter: Reporter) -> None:
+    """Write `submissions/<run>.csv`: the most probable class of every test image.
+
+    Args:
+        run: A run or an ensemble whose `test.npz` is there.
+        made_by: What predicted them, in words.
+        workspace: Where everything lies.
+        reporter: Told what was written, and where.
+
+    Raises:
+        UserError: The ids are not those of the sample submission.
+    """
+    path = workspace.submission(run)
+    probs = load_probs(workspace.run(run).test_probs)
+    inputs = workspace.input(get_competition(read_run(run, workspace).competition))
+    write_submission(path, inputs, probs.ids, probs.probs.argmax(axis=1))
+    reporter.line(
+        f"{run}: {len(probs.ids):,} test images predicted by {made_by} → "
+        f"{path.relative_to(workspace.root)}"
+    )
 
 
 def _name_sources(paths: RunPaths, folds: list[int], digits_sha256: str) -> str:

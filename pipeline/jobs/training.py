@@ -1,7 +1,6 @@
 """Train one run: a network per fold asked for, resumable after every epoch."""
 
 import itertools
-import os
 import shutil
 from dataclasses import dataclass
 from importlib import metadata
@@ -106,6 +105,8 @@ def train_run(
 def _open_run(spec: RunSpec, paths: RunPaths, inputs: InputPaths, *, force: bool) -> RunConfig:
     """Make sure the folder holds this run and no other, or nothing yet."""
     remove_leftovers(paths.folder)
+    if paths.ensemble.exists():
+        raise UserError(f"run {spec.name} is an ensemble; give this one another name with RUN=.")
     if force:
         for path in (paths.config, paths.oof, paths.test_probs):
             path.unlink(missing_ok=True)
@@ -155,7 +156,6 @@ class _Training:
         """Train one fold from where it is to its end, unless it is finished."""
         settings, reporter = self.settings, self.reporter
         if paths.oof.exists() and load_probs(paths.oof).made_from == self.fingerprint:
-            os.utime(paths.oof)  # make compares times: it is now known to be current
             reporter.line(f"fold {fold}: finished before, nothing to train")
             return
         held_out = np.isin(self.row_folds, settings.held_out(fold))

@@ -3,17 +3,15 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.artifacts.digits_cache import load_digits, load_manifest
 from pipeline.artifacts.files import locked, sha256
 from pipeline.artifacts.paths import Workspace
-from pipeline.artifacts.records import Receipt, RunConfig, write_record
+from pipeline.artifacts.records import Receipt, write_record
 from pipeline.artifacts.tables import check_submission
 from pipeline.competition import Competition, get_competition
-from pipeline.digits import Digits
 from pipeline.errors import UserError
 from pipeline.kaggle.upload import Upload
 from pipeline.reporting import Reporter
-from pipeline.runs import load_out_of_fold, out_of_fold_accuracy, read_config
+from pipeline.runs import load_out_of_fold, load_run_digits, out_of_fold_accuracy, read_run
 from pipeline.scoring import expect_score
 
 
@@ -53,8 +51,8 @@ def submit(
             fails, or the score does not come in time.
     """
     paths = workspace.run(run)
-    config = read_config(run, workspace)
-    own = get_competition(str(config.settings.get("competition")))
+    record = read_run(run, workspace)
+    own = get_competition(record.competition)
     if competition != own:
         raise UserError(
             f"run {run} belongs to COMPETITION={own.slug} and cannot be submitted to "
@@ -62,13 +60,10 @@ def submit(
         )
     with locked(paths.lock, f"run {run}"):
         csv_file = workspace.submission(run)
-        digits = _checked_data(config, workspace, own)
+        digits = load_run_digits(record, workspace)
         if not csv_file.exists():
             raise UserError(f"{csv_file} is missing; run `make predict RUN={run}`.")
         check_submission(csv_file, own, num_rows=len(digits.test_images))
-        folds = paths.finished_folds()
-        if not folds:
-            raise UserError(f"run {run} has no finished fold yet; run `make train RUN={run}`.")
         accuracy = out_of_fold_accuracy(load_out_of_fold(run, workspace), digits.train_labels)
         receipt = Receipt(
             run=run,
@@ -77,16 +72,16 @@ def submit(
             message="",
             mark="",
             submitted_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            folds=folds,
+            folds=paths.finished_folds(),
+            members=record.member_names,
             valid_correct=accuracy.correct,
             valid_total=accuracy.total,
             expected=expect_score(accuracy, len(digits.test_images)),
         )
         receipt_file = workspace.receipt(run)
         if own.on_kaggle:
-            what = message or f"{config.settings.get('model')}, {config.settings.get('augment')}"
             upload = Upload(own, receipt_file, csv_file, reporter)
-            receipt = upload.submit(receipt, what, accuracy, force=force)
+            receipt = upload.submit(receipt, message or record.title, accuracy, force=force)
             receipt = upload.wait(receipt, poll_s, timeout_s)
         else:
             receipt = _grade(receipt, csv_file, workspace, own)
@@ -114,17 +109,6 @@ def _expected(receipt: Receipt) -> str:
     where = expected.locate(score)
     verdict = "inside" if where == "inside" else f"{where} it, as chance alone does once in 40"
     return f"{expected}; the score lies {verdict}"
-
-
-def _checked_data(config: RunConfig, workspace: Workspace, competition: Competition) -> Digits:
-    """The digits, which must be those that the run was trained on."""
-    inputs = workspace.input(competition)
-    if load_manifest(inputs).digits_sha256 != config.digits_sha256:
-        raise UserError(
-            f"run {config.run} was trained on other data than {inputs.folder} holds now; "
-            "train a new run."
-        )
-    return load_digits(inputs)
 
 
 def _grade(

@@ -68,8 +68,8 @@ def test_what_is_missing_is_named(kaggle_server: KaggleServer, workspace: Worksp
     with pytest.raises(UserError, match="run cnn was trained on other data"):
         submit_cnn(workspace)
     config.write_text(text)
-    workspace.run("cnn").fold(0).oof.unlink()
-    with pytest.raises(UserError, match="no finished fold yet"):
+    workspace.run("cnn").oof.unlink()
+    with pytest.raises(UserError, match="run cnn has no out-of-fold probabilities"):
         submit_cnn(workspace)
     assert not kaggle_server.requests
 
