@@ -33,6 +33,12 @@ SET =
 RUN =
 ## for ensemble: names of the runs to average, as in RUNS="a b c"
 RUNS =
+## for compare: the baseline: a run, or several seeds of it, as in A="base-s0 base-s1"
+A =
+## for compare: the change, likewise
+B =
+## for compare: 1 also draws the digits that changed sides
+IMAGES =
 ## for data: the zip downloaded in the browser, or a folder with the CSV files
 ZIP =
 ## for data: 1 accepts other numbers of rows than the competition's
@@ -67,7 +73,7 @@ KNOBS = --competition=$(call quote,$(COMPETITION)) \
 
 # make would take a misspelt knob without a word and do something else than was meant.
 KNOB_NAMES := COMPETITION PRESET MODEL AUGMENT AUGMENT_ENGINE SEED EPOCHS VALID FOLDS DEVICE SET RUN \
-  RUNS ZIP ANY_SIZE MESSAGE FORCE PYTHON
+  RUNS A B IMAGES ZIP ANY_SIZE MESSAGE FORCE PYTHON
 TYPED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOB_NAMES),$(TYPED))
 ifneq ($(UNKNOWN),)
@@ -96,7 +102,7 @@ endif
 
 # ---- The way through
 
-.PHONY: help demo test data split settings models preview train predict submission ensemble submit bench lint clean distclean always
+.PHONY: help demo test data split settings models preview train predict submission ensemble submit compare bench lint clean distclean always
 
 ## print this list
 help:
@@ -145,6 +151,10 @@ ensemble:
 ## submission, upload, wait for the score, write submissions/<run>.json
 submit: $(SUBMISSION)
 	@$(PIPELINE) submit $(KNOBS) $(call option,--message,MESSAGE) $(if $(call forced,submit),--force)
+
+## is run B better than run A? make compare A=... B=...
+compare:
+	@$(PIPELINE) compare $(call option,--a,A) $(call option,--b,B) $(if $(strip $(IMAGES)),--images)
 
 CSV_FILES := $(wildcard $(INPUT)/train.csv $(INPUT)/test.csv $(INPUT)/sample_submission.csv)
 $(INPUT)/manifest.json: $(CSV_FILES) $(if $(strip $(ZIP))$(call forced,data),always)

@@ -299,6 +299,26 @@ class Submit(Knobs):
         )
 
 
+@dataclass(frozen=True)
+class Compare:
+    """Say whether run B is better than run A, how sure that is, and what would settle it."""
+
+    a: Text = ""
+    """The baseline: a run, or several, separated by spaces, that differ in the seed alone."""
+    b: Text = ""
+    """The change, likewise."""
+    images: bool = False
+    """Also draw the digits that changed sides."""
+
+    def __call__(self, workspace: Workspace) -> None:
+        """Run the stage."""
+        from pipeline.console import ConsoleReporter
+        from pipeline.stages.compare import compare
+
+        reporter = ConsoleReporter()
+        compare(self.a.split(), self.b.split(), workspace, reporter, images=self.images)
+
+
 def main() -> int:
     """Run the stage named on the command line, in the current folder; return the exit code."""
     from pipeline.console import print_error
@@ -313,6 +333,7 @@ def main() -> int:
         | Predict
         | Ensemble
         | Submit
+        | Compare
         | Bench
         | Plan,
         prog="python -m pipeline",

@@ -221,13 +221,16 @@ def spec_differences(config: RunConfig, spec: RunSpec) -> list[str]:
 
     Settings that say where something is computed do not count.
     """
-    mine, asked = _identity(config), spec.settings.identity()
-    found = [
-        f"{name} {mine[name]!r} → {asked[name]!r}" for name in mine if mine[name] != asked[name]
-    ]
-    if config.recipe != spec.recipe and mine["augment"] == asked["augment"]:
-        found.append(f"the recipe {asked['augment']!r} was edited")
-    return found
+    return _differences(_identity(config), config.recipe, spec.settings.identity(), spec.recipe)
+
+
+def config_differences(config: RunConfig, other: RunConfig) -> list[str]:
+    """Return what a second run on disk trains differently from a first, a text each.
+
+    Raises:
+        UserError: A configuration has a setting that there is not.
+    """
+    return _differences(_identity(config), config.recipe, _identity(other), other.recipe)
 
 
 def data_differences(config: RunConfig, digits_sha256: str, folds_sha256: str) -> list[str]:
@@ -248,3 +251,14 @@ def fingerprint(config: RunConfig) -> str:
 
 def _identity(config: RunConfig) -> dict[str, object]:
     return parse_settings(config.settings, f"the configuration of run {config.run}").identity()
+
+
+def _differences(
+    mine: dict[str, object], my_recipe: str, other: dict[str, object], other_recipe: str
+) -> list[str]:
+    found = [
+        f"{name} {mine[name]!r} → {other[name]!r}" for name in mine if mine[name] != other[name]
+    ]
+    if my_recipe != other_recipe and mine["augment"] == other["augment"]:
+        found.append(f"the recipe {other['augment']!r} was edited")
+    return found

@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.artifacts.paths import Workspace
 from tests import tiny
+from tests.comparison.runs import write_run
 from tests.kaggle.server import running_server
 
 REPOSITORY = Path(__file__).parents[1]
@@ -208,6 +209,16 @@ def test_submit_uploads_by_the_real_command_and_waits_for_the_score(submitted, t
         assert server.count("CreateSubmission") == 1
         submitted.make("submit", *QUICK, "FORCE=1", environment=kaggle)
         assert server.count("CreateSubmission") == 2
+
+
+def test_compare_takes_a_run_or_several_seeds_of_it(checkout):
+    for seed in (0, 1):
+        write_run(checkout.workspace, f"base-{seed}", seed=seed)
+    write_run(checkout.workspace, "mine", epochs=4)
+    text = checkout.make("compare", "A=base-0 base-1", "B=mine", "IMAGES=1")
+    assert "cannot tell: A and B got equally many of 40 images right" in text
+    assert checkout.workspace.changed_digits("base-0", "mine").exists()
+    assert "name two sides" in checkout.make("compare", "A=base-0", ok=False)
 
 
 def test_everything_from_the_download_on_in_parallel_make(checkout):

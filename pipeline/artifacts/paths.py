@@ -174,6 +174,10 @@ class Workspace:
         """The picture of one augmentation recipe."""
         return self.root / "runs" / f"preview-{recipe}.png"
 
+    def changed_digits(self, a: str, b: str) -> Path:
+        """The picture of the digits on which two runs differ."""
+        return self.root / "runs" / f"changed-{a}-{b}.png"
+
     def submission(self, run: str) -> Path:
         """The CSV file to upload."""
         return self.root / "submissions" / f"{check_run_name(run)}.csv"
