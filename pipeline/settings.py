@@ -60,6 +60,13 @@ class Settings(BaseModel):
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.25, description="Probability of dropping an activation."
     )
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="Share of each label that is spread evenly over all classes."
+    )
+    ema: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="Decay per step of the moving average of weights that predicts; 0: off.",
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Arithmetic of the network; auto: bfloat16 where the device has it."
     )

@@ -18,8 +18,13 @@ from pipeline.artifacts.tables import read_folds
 from pipeline.augment.engines import augmented_epochs
 from pipeline.augment.epochs import EpochPlan
 from pipeline.augment.registry import deserialise
+from pipeline.engine.device import choose_device
+from pipeline.engine.prediction import predict_logits
+from pipeline.engine.training import Trainer
 from pipeline.errors import UserError
 from pipeline.labelled_images import LabelledImages
+from pipeline.models import create_model
+from pipeline.preprocessing import Preprocessing
 from pipeline.reporting import Silent
 from pipeline.stages.train import train
 from tests import tiny
@@ -96,18 +101,89 @@ def test_a_fold_leaves_its_weights_history_and_out_of_fold_probabilities(tiny_wo
     [lambda: StopAfter(1), lambda: StopAfter(2), StopWithinEpoch],
     ids=["epoch 1", "epoch 2", "within epoch 2"],
 )
-@pytest.mark.parametrize("engine", ["albumentations", "batched"])
-def test_an_interrupted_training_ends_with_the_same_weights(tiny_workspace, stop, engine):
-    spec = tiny.spec(tiny_workspace, augment="affine", augment_engine=engine)
+@pytest.mark.parametrize(
+    "knobs",
+    [{"augment_engine": "albumentations"}, {"augment_engine": "batched", "ema": 0.9}],
+    ids=["albumentations", "batched, averaged"],
+)
+def test_an_interrupted_training_ends_with_the_same_weights(tiny_workspace, stop, knobs):
+    spec = tiny.spec(tiny_workspace, augment="affine", **knobs)
     with pytest.raises(KeyboardInterrupt):
         train(spec, tiny_workspace, stop())
     assert not tiny_workspace.run("tiny").fold(0).oof.exists()
     resumed = tiny.Lines()
     train(spec, tiny_workspace, resumed)
     assert "going on after epoch" in resumed.text
-    undisturbed = tiny.spec(tiny_workspace, "undisturbed", augment="affine", augment_engine=engine)
+    undisturbed = tiny.spec(tiny_workspace, "undisturbed", augment="affine", **knobs)
     train(undisturbed, tiny_workspace, Silent())
     assert_same_weights(weights(tiny_workspace), weights(tiny_workspace, "undisturbed"))
+
+
+def trainer_and_data(workspace, **knobs):
+    """A trainer as a stage would make it, and the images it learns."""
+    spec = tiny.spec(workspace, **knobs)
+    digits = load_digits(workspace.input(tiny.COMPETITION))
+    images = LabelledImages(digits.train_images, digits.train_labels, np.arange(tiny.NUM_TRAIN))
+    plan = EpochPlan(images, seed=0, fold=0, batch_size=64)
+    device = choose_device("cpu", "float32")
+    epochs, _ = augmented_epochs(
+        plan, spec.recipe, engine="batched", fuse=True, device=device.torch, num_workers=0
+    )
+    torch.manual_seed(0)
+    trainer = Trainer(
+        create_model(spec.settings.model, (1, 28, 28), 10, 0.0),
+        Preprocessing.of(images.images),
+        spec.settings,
+        device,
+        steps_per_epoch=epochs.steps_per_epoch,
+        stream=0,
+    )
+    return trainer, images, epochs.iterate(0, 1)
+
+
+def test_averaged_weights_follow_the_trained_ones_batch_norm_included(tiny_workspace):
+    knobs = {"model": "batchnorm_cnn", "ema": 0.2, "learning_rate": 0.01}
+    trainer, images, batches = trainer_and_data(tiny_workspace, **knobs)
+    average = {k: v.double() for k, v in trainer.model.state_dict().items()}
+    step = 0
+
+    def follow(_: int) -> None:
+        nonlocal step
+        decay = min(0.2, (1 + step) / (10 + step))
+        for name, value in trainer.model.state_dict().items():
+            average[name] = decay * average[name] + (1 - decay) * value.double()
+        step += 1
+
+    trainer.run_epoch(batches, images, follow)
+    assert step == 4
+    averaged = trainer.final_model.state_dict()
+    for name in averaged:
+        if not name.endswith("num_batches_tracked"):
+            torch.testing.assert_close(averaged[name].double(), average[name])
+    assert averaged["norm1.num_batches_tracked"] == 4
+    logits = trainer.predict_logits(images.images)
+    trainer.model.load_state_dict(averaged)
+    own = predict_logits(
+        trainer.model,
+        images.images,
+        trainer.preprocessing,
+        choose_device("cpu", "float32"),
+        batch_size=64,
+    )
+    np.testing.assert_allclose(logits, own, atol=1e-5)
+
+
+def test_label_smoothing_is_of_the_loss_that_is_trained(tiny_workspace):
+    def first_loss(**knobs):
+        trainer, images, batches = trainer_and_data(tiny_workspace, model="plain_cnn", **knobs)
+        inputs, labels = next(batches)
+        logits = trainer.model(trainer.preprocessing(inputs)).detach()
+        return logits, labels, trainer.run_epoch([(inputs, labels)], images).train_loss
+
+    logits, labels, loss = first_loss(label_smoothing=0.3)
+    wanted = 0.7 * torch.eye(10)[labels] + 0.03
+    by_hand = -(wanted * logits.log_softmax(1)).sum(1).mean().item()
+    assert loss == pytest.approx(by_hand, rel=1e-5)
 
 
 def test_seed_decides_the_weights(tiny_workspace):

@@ -37,6 +37,22 @@ def elastic() -> A.Compose:
     return A.Compose([*affine().transforms, A.ElasticTransform(alpha=30, sigma=5, p=0.7)])
 
 
+def strong() -> A.Compose:
+    """More of everything, for trainings that are long enough to make use of it."""
+    return A.Compose(
+        [
+            A.Affine(
+                rotate=(-15, 15),
+                scale=(0.85, 1.15),
+                translate_percent=(-0.12, 0.12),
+                shear=(-10, 10),
+                p=1.0,
+            ),
+            A.ElasticTransform(alpha=40, sigma=5, p=0.8),
+        ]
+    )
+
+
 def erase() -> A.Compose:
     """The affine recipe, then small holes: no single stroke may decide."""
     return A.Compose(

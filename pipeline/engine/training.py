@@ -1,5 +1,6 @@
 """The training loop."""
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterable
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from pipeline.augment.epochs import Batch
 from pipeline.engine.device import Device
@@ -114,8 +116,15 @@ class Trainer:
             weight_decay=settings.weight_decay,
             fused=True,
         )
+        self._averaged = copy.deepcopy(self.model) if settings.ema else None
         self.history: list[EpochNumbers] = []
         torch.manual_seed(derive_seed(settings.seed, "dropout", stream))
+
+    @property
+    def final_model(self) -> nn.Module:
+        """The network that predicts: of averaged weights if `ema` is on, else the trained one."""
+        averaged: nn.Module | None = self._averaged
+        return self.model if averaged is None else averaged
 
     @property
     def num_epochs_done(self) -> int:
@@ -127,6 +136,7 @@ class Trainer:
         cuda = [torch.cuda.get_rng_state()] if self._device.torch.type == "cuda" else []
         return {
             "model": self.model.state_dict(),
+            "averaged": {} if self._averaged is None else self._averaged.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "rng": {"cpu": torch.get_rng_state(), "cuda": cuda},
             "history": [numbers.as_dict() for numbers in self.history],
@@ -139,6 +149,8 @@ class Trainer:
             KeyError, RuntimeError, TypeError, ValueError: It is not such a state.
         """
         self.model.load_state_dict(state["model"])
+        if self._averaged is not None:
+            self._averaged.load_state_dict(state["averaged"])
         self._optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["rng"]["cpu"].cpu())
         if state["rng"]["cuda"] and self._device.torch.type == "cuda":
@@ -168,6 +180,7 @@ class Trainer:
             learning_rate = self._set_learning_rate(step)
             # Summed on the device: reading each loss would make the host wait for every step.
             loss_sum += self._step(images, labels) * len(images)
+            self._average_weights(step)
             num_images += len(images)
             on_batch(len(images))
         train_loss = float(loss_sum) / num_images
@@ -193,11 +206,30 @@ class Trainer:
         inputs = self.preprocessing(images).contiguous(memory_format=torch.channels_last)
         with self._device.autocast():
             logits = self.model(inputs)
-        loss = F.cross_entropy(logits.float(), labels)
+        loss = F.cross_entropy(
+            logits.float(), labels, label_smoothing=self._settings.label_smoothing
+        )
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         return loss.detach()
+
+    def _average_weights(self, step: int) -> None:
+        """Move the averaged network towards the trained one, batch-norm statistics included.
+
+        A plain exponential average remembers the random weights it began with for thousands of
+        steps; so the decay grows from 0 with the steps, as in TensorFlow's
+        `ExponentialMovingAverage(num_updates=...)`.
+        """
+        if self._averaged is None:
+            return
+        decay = min(self._settings.ema, (1 + step) / (10 + step))
+        update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        averaged, trained = self._averaged.state_dict(), self.model.state_dict()
+        moving = [name for name, value in averaged.items() if value.is_floating_point()]
+        update([averaged[name] for name in moving], [trained[name] for name in moving], step)
+        for name in averaged.keys() - set(moving):  # batch norm's count of batches
+            averaged[name].copy_(trained[name])
 
     def _set_learning_rate(self, step: int) -> float:
         settings = self._settings
@@ -210,7 +242,7 @@ class Trainer:
     def predict_logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Return the network's logits, float32 (N, K), of images uint8 (N, C, H, W)."""
         return predict_logits(
-            self.model,
+            self.final_model,
             images,
             self.preprocessing,
             self._device,

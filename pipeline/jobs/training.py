@@ -237,7 +237,7 @@ class _Training:
         }
         probs = softmax(trainer.predict_logits(valid.images))
         write_history(paths.history, [each.as_dict() for each in trainer.history])
-        save_network(paths.weights, Network(trainer.model.state_dict(), facts))
+        save_network(paths.weights, Network(trainer.final_model.state_dict(), facts))
         save_probs(paths.oof, Probs(valid.rows, probs, self.fingerprint))
         return count_correct(probs, valid.labels)
 

@@ -1,6 +1,7 @@
 """The networks: images to logits. One registry; a new network is a file and a line here."""
 
 from collections.abc import Callable
+from functools import partial
 
 from torch import nn
 
@@ -10,10 +11,15 @@ from pipeline.models.classifier import Classifier
 from pipeline.models.dropout_cnn import DropoutCNN
 from pipeline.models.layers import Dropout
 from pipeline.models.plain_cnn import PlainCNN
+from pipeline.models.pooled_cnn import PooledCNN
 from pipeline.models.resnet import ResNet
 from pipeline.models.two_conv_net import TwoConvNet
+from pipeline.models.unshuffle_cnn import UnshuffleCNN
 
 MODELS: dict[str, Callable[[tuple[int, int, int], int, float], Classifier]] = {
+    "unshuffle_cnn3": partial(UnshuffleCNN, kernel_size=3, widths=(48, 64, 64, 96, 96)),
+    "unshuffle_cnn5": partial(UnshuffleCNN, kernel_size=5, widths=(32, 64, 128)),
+    "pooled_cnn": PooledCNN,
     "dropout_cnn": DropoutCNN,
     "plain_cnn": PlainCNN,
     "batchnorm_cnn": BatchNormCNN,
