@@ -83,7 +83,7 @@ def test_a_runs_name_follows_from_what_decides_the_training():
         return specify_run("", preset, resolve(preset, overrides), recipe).name
 
     base = name()
-    assert base.startswith("standard-affine-s0-")
+    assert base.startswith("standard-strong-s0-")
     assert name() == base
     assert name(device="cpu", folds="all", num_workers=0) == base, "where it runs is no identity"
     assert len({base, name(epochs=5), name(seed=1), name(recipe="[]"), name(augment="none")}) == 5

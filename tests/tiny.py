@@ -21,7 +21,15 @@ COMPETITION = get_competition("digit-recognizer")
 NUM_TRAIN, NUM_TEST = 200, 30
 __all__ = ["Lines"]
 
-SETTINGS = {"epochs": 3, "batch_size": 16, "dropout": 0.1, "num_workers": 0, "device": "cpu"}
+SETTINGS = {
+    "model": "dropout_cnn",
+    "epochs": 3,
+    "batch_size": 16,
+    "learning_rate": 2e-3,
+    "dropout": 0.1,
+    "num_workers": 0,
+    "device": "cpu",
+}
 
 
 def make_digits(num_train: int = NUM_TRAIN, num_test: int = NUM_TEST) -> Digits:
