@@ -102,7 +102,7 @@ endif
 
 # ---- The way through
 
-.PHONY: help demo test data split settings models preview train predict submission ensemble submit compare bench lint clean distclean always
+.PHONY: help demo test data split settings models preview train predict submission ensemble submit compare report bench lint clean distclean always
 
 ## print this list
 help:
@@ -155,6 +155,10 @@ submit: $(SUBMISSION)
 ## is run B better than run A? make compare A=... B=...
 compare:
 	@$(PIPELINE) compare $(call option,--a,A) $(call option,--b,B) $(if $(strip $(IMAGES)),--images)
+
+## write a run on one page, for a browser: runs/<run>/report.html
+report:
+	@$(PIPELINE) report $(KNOBS)
 
 CSV_FILES := $(wildcard $(INPUT)/train.csv $(INPUT)/test.csv $(INPUT)/sample_submission.csv)
 $(INPUT)/manifest.json: $(CSV_FILES) $(if $(strip $(ZIP))$(call forced,data),always)

@@ -319,6 +319,19 @@ class Compare:
         compare(self.a.split(), self.b.split(), workspace, reporter, images=self.images)
 
 
+@dataclass(frozen=True)
+class Report(Knobs):
+    """Write a run on one page, for a browser: runs/<run>/report.html."""
+
+    def __call__(self, workspace: Workspace) -> None:
+        """Run the stage."""
+        from pipeline.console import ConsoleReporter
+        from pipeline.stages.report import report
+
+        spec = self.specify(workspace)
+        report(spec.name, workspace, ConsoleReporter(), device=spec.settings.device)
+
+
 def main() -> int:
     """Run the stage named on the command line, in the current folder; return the exit code."""
     from pipeline.console import print_error
@@ -334,6 +347,7 @@ def main() -> int:
         | Ensemble
         | Submit
         | Compare
+        | Report
         | Bench
         | Plan,
         prog="python -m pipeline",

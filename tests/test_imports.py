@@ -20,7 +20,7 @@ FLOORS = [
         "kaggle",
     ],
     ["engine"],
-    ["jobs"],
+    ["jobs", "report"],
     ["bench"],
     ["stages"],
     ["console", "cli", "__main__"],

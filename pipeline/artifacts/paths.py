@@ -90,6 +90,11 @@ class FoldPaths:
         return self.folder / "history.csv"
 
     @property
+    def facts(self) -> Path:
+        """Where it was trained, and with how much memory."""
+        return self.folder / "facts.json"
+
+    @property
     def weights(self) -> Path:
         """The final weights, with what is needed to rebuild the network around them."""
         return self.folder / "model.safetensors"
@@ -125,6 +130,11 @@ class RunPaths:
     def test_probs(self) -> Path:
         """Averaged class probabilities of the test images, by id."""
         return self.folder / "test.npz"
+
+    @property
+    def report(self) -> Path:
+        """The run on one page, for a browser."""
+        return self.folder / "report.html"
 
     @property
     def lock(self) -> Path:

@@ -135,6 +135,31 @@ class EnsembleConfig(_Record):
         return [member.run for member in self.members]
 
 
+class FoldFacts(_Record):
+    """`runs/<run>/fold<k>/facts.json`: where a fold was trained, and with how much memory.
+
+    Attributes:
+        device: The device and its arithmetic, in words.
+        host_peak_bytes: Most memory that the training process ever held, without its worker
+            processes; None where the operating system does not say.
+        device_peak_bytes: Most memory that the networks took on a device with memory of its own.
+    """
+
+    device: str
+    host_peak_bytes: int | None = None
+    device_peak_bytes: int | None = None
+
+    @property
+    def memory(self) -> str:
+        """The memory in words."""
+        parts = []
+        if self.host_peak_bytes is not None:
+            parts.append(f"{self.host_peak_bytes / 2**20:,.0f} MiB")
+        if self.device_peak_bytes is not None:
+            parts.append(f"{self.device_peak_bytes / 2**20:,.0f} MiB on the device")
+        return ", ".join(parts) or "not known"
+
+
 class Receipt(_Record):
     """`submissions/<run>.json`: what was uploaded and what became of it.
 

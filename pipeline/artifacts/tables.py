@@ -63,6 +63,28 @@ def write_history(path: Path, epochs: Sequence[Mapping[str, float]]) -> None:
     write_text(path, text.getvalue())
 
 
+def read_history(path: Path) -> list[dict[str, float]]:
+    """Return the rows of `history.csv`, by column.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        UserError: The file is damaged.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [
+                {name: float(value) for name, value in row.items()}
+                for row in csv.DictReader(file, strict=True)
+            ]
+        if not rows:
+            raise ValueError("it has no rows")
+    except (ValueError, TypeError, csv.Error) as error:
+        raise UserError(
+            f"{path} is damaged ({error}); delete the fold and run `make train`."
+        ) from None
+    return rows
+
+
 def write_submission(
     path: Path, inputs: InputPaths, ids: npt.NDArray[np.int64], labels: npt.NDArray[np.integer]
 ) -> None:

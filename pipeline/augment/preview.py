@@ -1,5 +1,6 @@
 """A picture of what a recipe does to digits, to be looked at before training on it."""
 
+import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,10 +37,15 @@ _BLUE = (31, 119, 180)
 def save_preview(
     path: Path, images: Images, recipe: A.Compose, *, title: str = "", seed: int = 0
 ) -> None:
-    """Write a PNG: each digit with a row of draws, then each transform alone at its extremes.
+    """Write what `draw_preview` draws to a file; its folder is made if needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(draw_preview(images, recipe, title=title, seed=seed))
+
+
+def draw_preview(images: Images, recipe: A.Compose, *, title: str = "", seed: int = 0) -> bytes:
+    """Return a PNG: each digit with a row of draws, then each transform alone at its extremes.
 
     Args:
-        path: The file to write.
         images: uint8 (N, 1, H, W), a row each; ten digits in their order make a good picture.
         recipe: The recipe. What the batched engine cannot run is drawn by albumentations.
         title: What to call it.
@@ -66,8 +72,7 @@ def save_preview(
             page.put(column, top, shown)
             middle = page.left(column) + page.step / 2 - _GAP / 2
             page.write(middle, top - 2, label, size=5.5, ha="center", va="bottom", color=_GRAY)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    page.save(path)
+    return page.png()
 
 
 class _Page:
@@ -107,11 +112,13 @@ class _Page:
     def write(self, x: float, y: float, text: str, **style: Any) -> None:
         self._axes.text(x + 4 * (x == 0), y, text, **{"va": "center", **style})
 
-    def save(self, path: Path) -> None:
+    def png(self) -> bytes:
         height, width = self._canvas.shape[:2]
         extent = (0, width, height, 0)
         self._axes.imshow(self._canvas, extent=extent, interpolation="nearest", aspect="auto")
-        self._figure.savefig(path, dpi=_DPI, format="png")
+        file = io.BytesIO()
+        self._figure.savefig(file, dpi=_DPI, format="png")
+        return file.getvalue()
 
 
 def _draws(recipe: A.Compose, images: Images, seed: int) -> tuple[str, Images]:

@@ -1,5 +1,6 @@
 """Where to compute, and in which precision."""
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,12 @@ class Device:
     def autocast(self) -> Any:
         """Return the context in which a network's forward pass runs."""
         return torch.autocast(self.torch.type, torch.bfloat16, enabled=self.bfloat16)
+
+    def peak_bytes(self) -> int | None:
+        """Return the most memory that tensors took on it so far; None for the CPU and MPS."""
+        if self.torch.type != "cuda":
+            return None
+        return int(torch.cuda.max_memory_allocated(self.torch))
 
     def __str__(self) -> str:
         return f"{self.name}, {'bfloat16' if self.bfloat16 else 'float32'}"
@@ -72,3 +79,13 @@ def _has_bfloat16(device: str) -> bool:
         capabilities = torch.cpu.get_capabilities()
         return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
     return False
+
+
+def host_peak_bytes() -> int | None:
+    """Return the most memory that this process ever held; None where there is no such count."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB

@@ -5,10 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pipeline.engine.device import Device
 from pipeline.errors import UserError
+from pipeline.models.classifier import Classifier
 from pipeline.preprocessing import Preprocessing
 
 
@@ -23,9 +24,6 @@ def predict_logits(
 ) -> npt.NDArray[np.float32]:
     """Return logits, float32 (N, K).
 
-    Each batch's result goes to the host at once, so the device holds one batch whatever N is. A
-    batch that the device has no memory for is halved, and so are those after it.
-
     Args:
         model: The network, on the device; left in evaluation mode.
         images: uint8 (N, C, H, W).
@@ -38,15 +36,50 @@ def predict_logits(
         UserError: The device has no memory for a single image.
     """
     model.eval()
-    logits: list[npt.NDArray[np.float32]] = []
+    return _by_batches(
+        model, images, preprocessing, device, batch_size=batch_size, on_batch=on_batch
+    )
+
+
+def predict_features(
+    model: Classifier,
+    images: npt.NDArray[np.uint8],
+    preprocessing: Preprocessing,
+    device: Device,
+    *,
+    batch_size: int,
+) -> npt.NDArray[np.float32]:
+    """Return the activations of the last hidden layer, float32 (N, F).
+
+    Arguments and errors are those of `predict_logits`.
+    """
+    model.eval()
+    return _by_batches(model.features, images, preprocessing, device, batch_size=batch_size)
+
+
+def _by_batches(
+    forward: Callable[[Tensor], Tensor],
+    images: npt.NDArray[np.uint8],
+    preprocessing: Preprocessing,
+    device: Device,
+    *,
+    batch_size: int,
+    on_batch: Callable[[int], None] = lambda num_images: None,
+) -> npt.NDArray[np.float32]:
+    """What a network in evaluation mode makes of many images, float32 (N, …).
+
+    Each batch's result goes to the host at once, so the device holds one batch whatever N is. A
+    batch that the device has no memory for is halved, and so are those after it.
+    """
+    outputs: list[npt.NDArray[np.float32]] = []
     start = 0
     while start < len(images):
         batch = torch.from_numpy(images[start : start + batch_size])
         try:
             with torch.inference_mode(), device.autocast():
                 inputs = preprocessing(batch.to(device.torch))
-                outputs = model(inputs.contiguous(memory_format=torch.channels_last))
-                logits.append(outputs.float().cpu().numpy())
+                output = forward(inputs.contiguous(memory_format=torch.channels_last))
+                outputs.append(output.float().cpu().numpy())
         except torch.OutOfMemoryError:
             if batch_size == 1:
                 raise UserError(
@@ -57,7 +90,7 @@ def predict_logits(
             continue
         start += len(batch)
         on_batch(len(batch))
-    return np.concatenate(logits)
+    return np.concatenate(outputs)
 
 
 def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

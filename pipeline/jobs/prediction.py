@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from pipeline.artifacts.digits_cache import load_digits
 from pipeline.artifacts.files import locked, sha256
-from pipeline.artifacts.paths import RunPaths, Workspace
+from pipeline.artifacts.paths import FoldPaths, RunPaths, Workspace
 from pipeline.artifacts.probs import Probs, load_probs, save_probs
 from pipeline.artifacts.tables import write_submission
 from pipeline.artifacts.weights import load_network
@@ -17,6 +17,7 @@ from pipeline.engine.device import Device, choose_device
 from pipeline.engine.prediction import predict_logits, softmax
 from pipeline.errors import UserError
 from pipeline.models import create_model
+from pipeline.models.classifier import Classifier
 from pipeline.preprocessing import Preprocessing
 from pipeline.reporting import Reporter
 from pipeline.runs import read_config, read_run
@@ -55,7 +56,7 @@ def predict_run(run: str, settings: Settings, workspace: Workspace, reporter: Re
         made_from = _name_sources(paths, folds, config.digits_sha256)
         probs = load_probs(paths.test_probs) if paths.test_probs.exists() else None
         if probs is None or probs.made_from != made_from:
-            mean = _average(
+            mean = average_networks(
                 paths,
                 folds,
                 images,
@@ -96,7 +97,21 @@ def _name_sources(paths: RunPaths, folds: list[int], digits_sha256: str) -> str:
     return hashlib.sha256("/".join([digits_sha256, *weights]).encode()).hexdigest()
 
 
-def _average(
+def restore_network(paths: FoldPaths) -> tuple[Classifier, Preprocessing]:
+    """Return the network of a finished fold, on the CPU, and the preprocessing it expects.
+
+    Raises:
+        UserError: Its file is damaged.
+    """
+    network = load_network(paths.weights)
+    facts = network.facts
+    shape = tuple(facts["image_shape"])
+    model = create_model(facts["model"], shape, facts["num_classes"], dropout=0.0)
+    model.load_state_dict(network.weights)
+    return model, Preprocessing(**facts["preprocessing"])
+
+
+def average_networks(
     paths: RunPaths,
     folds: list[int],
     images: npt.NDArray[np.uint8],
@@ -105,20 +120,27 @@ def _average(
     device: Device,
     batch_size: int,
 ) -> npt.NDArray[np.float32]:
-    """The folds' mean probabilities, float32 (N, K)."""
+    """Return the mean probabilities, float32 (N, K), of a run's networks.
+
+    Args:
+        paths: The run.
+        folds: Which of its finished folds.
+        images: uint8 (N, C, H, W).
+        reporter: Shows the progress.
+        device: Where to compute.
+        batch_size: Images per batch.
+
+    Raises:
+        UserError: A network's file is damaged, or the device has no memory.
+    """
     total: Any = 0.0
     with reporter.bar("predicting", len(images) * len(folds)) as bar:
         for fold in folds:
-            network = load_network(paths.fold(fold).weights)
-            facts = network.facts
-            model = create_model(
-                facts["model"], tuple(facts["image_shape"]), facts["num_classes"], dropout=0.0
-            )
-            model.load_state_dict(network.weights)
+            model, preprocessing = restore_network(paths.fold(fold))
             logits = predict_logits(
                 model.to(device.torch),
                 images,
-                Preprocessing(**facts["preprocessing"]),
+                preprocessing,
                 device,
                 batch_size=batch_size,
                 on_batch=bar.advance,

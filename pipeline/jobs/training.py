@@ -15,14 +15,14 @@ from pipeline.artifacts.digits_cache import load_digits, load_manifest
 from pipeline.artifacts.files import locked, remove_leftovers, sha256
 from pipeline.artifacts.paths import FoldPaths, InputPaths, RunPaths, Workspace
 from pipeline.artifacts.probs import Probs, load_probs, save_probs
-from pipeline.artifacts.records import RunConfig, read_record, write_record
+from pipeline.artifacts.records import FoldFacts, RunConfig, read_record, write_record
 from pipeline.artifacts.tables import read_folds, write_history
 from pipeline.artifacts.weights import Network, load_checkpoint, save_checkpoint, save_network
 from pipeline.augment.engines import augmented_epochs
 from pipeline.augment.epochs import EpochPlan
 from pipeline.augment.registry import check_recipe, deserialise
 from pipeline.competition import Competition, get_competition
-from pipeline.engine.device import Device, choose_device
+from pipeline.engine.device import Device, choose_device, host_peak_bytes
 from pipeline.engine.prediction import softmax
 from pipeline.engine.training import EpochNumbers, Trainer
 from pipeline.errors import UserError
@@ -237,9 +237,17 @@ class _Training:
         }
         probs = softmax(trainer.predict_logits(valid.images))
         write_history(paths.history, [each.as_dict() for each in trainer.history])
+        write_record(paths.facts, self._machine())
         save_network(paths.weights, Network(trainer.final_model.state_dict(), facts))
         save_probs(paths.oof, Probs(valid.rows, probs, self.fingerprint))
         return count_correct(probs, valid.labels)
+
+    def _machine(self) -> FoldFacts:
+        return FoldFacts(
+            device=str(self.device),
+            host_peak_bytes=host_peak_bytes(),
+            device_peak_bytes=self.device.peak_bytes(),
+        )
 
 
 def _averaged(num_folds: int) -> str:

@@ -1,0 +1,156 @@
+"""Accuracy by class, and the confusion matrix with the images behind each cell."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from pipeline.report.charts import FIRST, draw
+from pipeline.report.evidence import Evidence
+from pipeline.report.shown import ShownDigit, show
+from pipeline.report.sprites import SpriteSheet
+from pipeline.report.templating import Section, render
+from pipeline.scoring import Accuracy
+
+_MOST_WRONG = 40
+"""Digits shown of one confusion: a page stays small however bad its network is."""
+
+_MOST_RIGHT = 16
+"""Digits shown of one class's right answers."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """All images of one label that were read as one class.
+
+    Attributes:
+        label: The label's name.
+        read_as: The class's name.
+        right: Whether they are the same.
+        anchor: Its id on the page.
+        count: How many there are.
+        heat: How dark to paint it: 0 for none, 1 for the most frequent mistake.
+        digits: Some of them: the surest of the mistakes, the least sure of the right ones.
+    """
+
+    label: str
+    read_as: str
+    right: bool
+    anchor: str
+    count: int
+    heat: float
+    digits: list[ShownDigit]
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """What became of one class's images.
+
+    Attributes:
+        name: The class.
+        accuracy: Over the images of that label.
+        mistaken_for: The class they were most often mistaken for.
+        times: How often that was; it may be 0.
+    """
+
+    name: str
+    accuracy: Accuracy
+    mistaken_for: str
+    times: int
+
+
+def confusion_matrix(
+    labels: npt.NDArray[np.integer], predictions: npt.NDArray[np.integer], num_classes: int
+) -> npt.NDArray[np.int64]:
+    """Return counts, int64 (K, K): labels down, predictions across."""
+    matrix = np.zeros((num_classes, num_classes), dtype=np.int64)
+    np.add.at(matrix, (labels, predictions), 1)
+    return matrix
+
+
+def class_rows(evidence: Evidence) -> list[ClassRow]:
+    """Return what became of each class that has validation images, in their order."""
+    names = evidence.competition.class_names
+    matrix = confusion_matrix(evidence.valid_labels, evidence.predictions, len(names))
+    mistakes = matrix - np.diag(np.diag(matrix))
+    return [
+        ClassRow(
+            names[label],
+            Accuracy(int(matrix[label, label]), int(matrix[label].sum())),
+            names[mistakes[label].argmax()],
+            int(mistakes[label].max()),
+        )
+        for label in range(len(names))
+        if matrix[label].any()
+    ]
+
+
+def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
+    """Return the section."""
+    cells = _cells(evidence, sheet)
+    wrong = [cell for row in cells for cell in row if cell.count and not cell.right]
+    wrong.sort(key=lambda cell: -cell.count)
+    rows = class_rows(evidence)
+    body = render(
+        "classes.html",
+        names=evidence.competition.class_names,
+        rows=rows,
+        chart=_chart(rows),
+        cells=cells,
+        wrong=wrong,
+    )
+    return Section("classes", "Classes and confusions", body)
+
+
+def _cells(evidence: Evidence, sheet: SpriteSheet) -> list[list[Cell]]:
+    """One cell for each pair of label and prediction, labels down."""
+    names, labels = evidence.competition.class_names, evidence.valid_labels
+    predictions = evidence.predictions
+    matrix = confusion_matrix(labels, predictions, len(names))
+    most = max(1, (matrix - np.diag(np.diag(matrix))).max())
+    confidence = evidence.out_of_fold.probs.max(axis=1)
+
+    def cell(label: int, read_as: int) -> Cell:
+        right = label == read_as
+        behind = np.flatnonzero((labels == label) & (predictions == read_as))
+        order = confidence[behind].argsort(kind="stable")
+        chosen = behind[order[:_MOST_RIGHT]] if right else behind[order[::-1][:_MOST_WRONG]]
+        return Cell(
+            label=names[label],
+            read_as=names[read_as],
+            right=right,
+            anchor=f"cell-{label}-{read_as}",
+            count=len(behind),
+            heat=0.0 if right else len(behind) / most,
+            digits=[show(evidence, sheet, int(index)) for index in chosen],
+        )
+
+    return [[cell(i, j) for j in range(len(names))] for i in range(len(names))]
+
+
+def _chart(rows: list[ClassRow]) -> Markup:
+    """Each class's accuracy with its interval."""
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        values = np.array([row.accuracy.value for row in rows])
+        ends = np.array([row.accuracy.interval() for row in rows]).T
+        places = np.arange(len(rows))
+        axes.errorbar(
+            100 * values,
+            places,
+            xerr=100 * np.abs(ends - values),
+            fmt="o",
+            color=FIRST,
+            capsize=3,
+        )
+        axes.set_yticks(places, [row.name for row in rows])
+        axes.invert_yaxis()
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel("validation accuracy, % (bars: 95 % interval)")
+        axes.set_ylabel("label")
+
+    said = ", ".join(f"{row.name}: {100 * row.accuracy.value:.2f} %" for row in rows)
+    return draw(f"Validation accuracy of each class. {said}.", paint)

@@ -1,0 +1,113 @@
+"""What a report is made from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.artifacts.probs import Probs
+from pipeline.artifacts.records import FoldFacts, Manifest, Receipt, RunConfig
+from pipeline.competition import Competition
+from pipeline.engine.training import EpochNumbers
+from pipeline.scoring import Accuracy, count_correct
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One finished training.
+
+    Attributes:
+        number: Which one.
+        valid: Its validation probabilities; ids are rows of `train.csv`.
+        history: Its epochs, in order.
+        facts: Where it was trained; None if it was trained before that was recorded.
+    """
+
+    number: int
+    valid: Probs
+    history: list[EpochNumbers]
+    facts: FoldFacts | None
+
+
+@dataclass(frozen=True)
+class Training:
+    """A run whose own networks were trained.
+
+    Attributes:
+        config: What it was made with.
+        folds: Its finished folds, at least one.
+        network: Its network layer by layer, as text.
+        preview: A PNG of what its recipe does to ten digits.
+    """
+
+    config: RunConfig
+    folds: list[Fold]
+    network: str
+    preview: bytes
+
+
+@dataclass(frozen=True)
+class Map:
+    """Validation images laid out on a plane by what a network makes of them.
+
+    Attributes:
+        run: Whose network.
+        fold: Which of its folds.
+        rows: int64 (M,), rows of `train.csv`.
+        places: float (M, 2), no unit.
+        num_valid: Validation images of that fold, of which the M were taken.
+    """
+
+    run: str
+    fold: int
+    rows: npt.NDArray[np.int64]
+    places: npt.NDArray[np.floating]
+    num_valid: int
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that is known of a run, or of an ensemble of runs.
+
+    Attributes:
+        run: Its name.
+        competition: What it is about.
+        manifest: The data.
+        train_images: uint8 (N, C, H, W), in the order of `train.csv`.
+        train_labels: uint8 (N,).
+        test_images: uint8 (T, C, H, W), the first of `test.csv`; ids are 1..T.
+        test_probs: float32 (T, K), their probabilities.
+        num_test: Images in `test.csv`.
+        out_of_fold: Probabilities of the validation rows, sorted by row.
+        trainings: The runs trained for it: itself alone, or the members of the ensemble.
+        map: The validation images as the first network sees them.
+        receipt: What became of its submission, if there is one.
+    """
+
+    run: str
+    competition: Competition
+    manifest: Manifest
+    train_images: npt.NDArray[np.uint8]
+    train_labels: npt.NDArray[np.uint8]
+    test_images: npt.NDArray[np.uint8]
+    test_probs: npt.NDArray[np.float32]
+    num_test: int
+    out_of_fold: Probs
+    trainings: list[Training]
+    map: Map
+    receipt: Receipt | None
+
+    @property
+    def valid_labels(self) -> npt.NDArray[np.uint8]:
+        """The labels of the validation rows, uint8 (V,)."""
+        return self.train_labels[self.out_of_fold.ids]
+
+    @property
+    def predictions(self) -> npt.NDArray[np.intp]:
+        """The most probable class of each validation row, (V,)."""
+        return self.out_of_fold.probs.argmax(axis=1)
+
+    @property
+    def accuracy(self) -> Accuracy:
+        """The share of validation rows read right."""
+        return count_correct(self.out_of_fold.probs, self.valid_labels)

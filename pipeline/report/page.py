@@ -1,0 +1,78 @@
+"""The page: its sections in their order."""
+
+from collections.abc import Callable
+
+from markupsafe import Markup
+
+from pipeline import __version__
+from pipeline.report import (
+    augmentation,
+    calibration,
+    classes,
+    curves,
+    embedding,
+    making,
+    mistakes,
+    suspects,
+    testset,
+    verdict,
+)
+from pipeline.report.evidence import Evidence
+from pipeline.report.sprites import GUTTER_PX, SpriteSheet
+from pipeline.report.templating import Section, render
+
+SECTIONS: list[Callable[[Evidence, SpriteSheet], Section]] = [
+    verdict.section,
+    curves.section,
+    classes.section,
+    mistakes.section,
+    suspects.section,
+    calibration.section,
+    embedding.section,
+    augmentation.section,
+    testset.section,
+    making.network_section,
+    making.section,
+]
+
+
+def render_page(
+    evidence: Evidence, on_section: Callable[[int], None] = lambda num_sections: None
+) -> str:
+    """Return the report as one HTML document that needs no other file and no network.
+
+    Args:
+        evidence: Of the run.
+        on_section: Called with 1 after each section.
+    """
+    _, height, width = evidence.competition.image_shape
+    sheet = SpriteSheet(height, width)
+    sections = []
+    for section in SECTIONS:
+        sections.append(section(evidence, sheet))
+        on_section(1)
+    return render(
+        "page.html",
+        run=evidence.run,
+        competition=evidence.competition,
+        description=_describe(evidence),
+        sections=sections,
+        sheet=sheet,
+        sheet_uri=Markup(sheet.data_uri()),
+        gutter_px=GUTTER_PX,
+        version=__version__,
+    )
+
+
+def _describe(evidence: Evidence) -> str:
+    """What the run is, in a line."""
+    trainings = evidence.trainings
+    num_networks = sum(len(training.folds) for training in trainings)
+    networks = f"{num_networks} network{'s' if num_networks > 1 else ''}"
+    if len(trainings) > 1:
+        return f"the mean of {len(trainings)} runs, {networks}"
+    settings = trainings[0].config.settings
+    return (
+        f"{settings['model']}, recipe {settings['augment']}, seed {settings['seed']}, "
+        f"{settings['epochs']} epochs, {networks}"
+    )

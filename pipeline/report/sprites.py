@@ -1,0 +1,78 @@
+"""All digits of a page in one picture, so that each is stored once however often it is shown."""
+
+import base64
+import io
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+_COLUMNS = 64
+GUTTER_PX = 1
+"""Empty pixels around each digit: enlarged, it never shows its neighbour's edge."""
+
+
+@dataclass(frozen=True)
+class Sprite:
+    """One digit's place in the sheet, counted in cells from the top left corner."""
+
+    column: int
+    row: int
+
+
+class SpriteSheet:
+    """Collects digits while the sections are written; the picture is drawn at the end.
+
+    Ink is opaque black and paper transparent, so that the page's own colours show through.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        self.height, self.width = height, width
+        self._images: list[npt.NDArray[np.uint8]] = []
+        self._places: dict[Hashable, Sprite] = {}
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def place(self, key: Hashable, image: npt.NDArray[np.uint8]) -> Sprite:
+        """Return the sprite of an image, which is added unless its key was placed before.
+
+        Args:
+            key: Which image it is.
+            image: uint8 (C, H, W), of which the first channel is shown; 255 is ink.
+        """
+        if key not in self._places:
+            row, column = divmod(len(self._images), _COLUMNS)
+            self._places[key] = Sprite(column, row)
+            self._images.append(image[0])
+        return self._places[key]
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height of the picture in pixels."""
+        cell_height, cell_width = self._cell_px
+        return _COLUMNS * cell_width, max(self._num_rows, 1) * cell_height
+
+    @property
+    def _cell_px(self) -> tuple[int, int]:
+        return self.height + 2 * GUTTER_PX, self.width + 2 * GUTTER_PX
+
+    @property
+    def _num_rows(self) -> int:
+        return -(-len(self._images) // _COLUMNS)
+
+    def data_uri(self) -> str:
+        """Return the picture as a PNG in a data: address."""
+        from matplotlib.image import imsave
+
+        width, height = self.size_px
+        cell_height, cell_width = self._cell_px
+        picture = np.zeros((height, width, 4), dtype=np.uint8)
+        for image, place in zip(self._images, self._places.values(), strict=True):
+            top = place.row * cell_height + GUTTER_PX
+            left = place.column * cell_width + GUTTER_PX
+            picture[top : top + self.height, left : left + self.width, 3] = image
+        file = io.BytesIO()
+        imsave(file, picture, format="png", pil_kwargs={"compress_level": 9})
+        return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -1,0 +1,27 @@
+"""The verdict: what a reader in a hurry should take away."""
+
+from pipeline.report import calibration
+from pipeline.report.classes import class_rows
+from pipeline.report.evidence import Evidence
+from pipeline.report.sprites import SpriteSheet
+from pipeline.report.suspects import suspicious_labels
+from pipeline.report.templating import Section, render
+
+
+def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
+    """Return the section."""
+    _ = sheet  # it shows no digits
+    rows = class_rows(evidence)
+    body = render(
+        "verdict.html",
+        accuracy=evidence.accuracy,
+        interval=evidence.accuracy.interval(),
+        receipt=evidence.receipt,
+        on_kaggle=evidence.competition.on_kaggle,
+        run=evidence.run,
+        hardest=min(rows, key=lambda row: row.accuracy.value),
+        commonest=max(rows, key=lambda row: row.times),
+        calibration=calibration.of(evidence),
+        num_suspects=len(suspicious_labels(evidence.out_of_fold.probs, evidence.valid_labels)),
+    )
+    return Section("verdict", "Verdict", body)

@@ -1,0 +1,161 @@
+"""The report: a run on one page."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from pipeline.artifacts.digits_cache import load_digits, load_manifest
+from pipeline.artifacts.files import write_text
+from pipeline.artifacts.paths import FoldPaths, Workspace
+from pipeline.artifacts.probs import load_probs
+from pipeline.artifacts.records import FoldFacts, Receipt, RunConfig, read_record
+from pipeline.artifacts.tables import read_history
+from pipeline.augment.preview import draw_preview
+from pipeline.augment.registry import deserialise
+from pipeline.competition import get_competition
+from pipeline.digits import Digits
+from pipeline.engine.device import Device, choose_device
+from pipeline.engine.prediction import predict_features
+from pipeline.engine.training import EpochNumbers
+from pipeline.errors import UserError
+from pipeline.jobs.prediction import average_networks, restore_network
+from pipeline.models import create_model
+from pipeline.models.summary import summarise
+from pipeline.report.embedding import choose_rows, lay_out
+from pipeline.report.evidence import Evidence, Fold, Map, Training
+from pipeline.report.page import SECTIONS, render_page
+from pipeline.report.testset import NUM_SHOWN
+from pipeline.reporting import Reporter, Silent
+from pipeline.runs import load_out_of_fold, read_config
+
+_BATCH = 512
+
+
+def report(run: str, workspace: Workspace, reporter: Reporter, *, device: str = "auto") -> Path:
+    """Write `runs/<run>/report.html` and return its path.
+
+    Args:
+        run: A run with at least one finished fold.
+        workspace: Where everything lies.
+        reporter: Shows the progress and says where the page is.
+        device: Where the run's networks look at the images shown.
+
+    Raises:
+        UserError: There is no such run, nothing of it is finished, its data are not those it was
+            trained on, or a file is damaged.
+    """
+    with reporter.bar(f"report of {run}", len(SECTIONS) + 3) as bar:
+        evidence = _gather(run, workspace, choose_device(device), bar.advance)
+        page = render_page(evidence, bar.advance)
+    path = workspace.run(run).report
+    write_text(path, page)
+    reporter.line(f"report of {run}, {len(page.encode()) / 1e6:.1f} MB: {path}")
+    return path
+
+
+def _gather(
+    run: str, workspace: Workspace, device: Device, on_step: Callable[[int], None]
+) -> Evidence:
+    """Read what a run left, and let its networks look at the images that are shown."""
+    config = read_config(run, workspace)
+    inputs = workspace.input(get_competition(config.competition))
+    manifest = load_manifest(inputs)
+    if manifest.digits_sha256 != config.digits_sha256:
+        raise UserError(
+            f"run {run} was trained on other data than {inputs.folder} holds now; train a new run."
+        )
+    digits = load_digits(inputs)
+    out_of_fold = load_out_of_fold(run, workspace)
+    if not np.isfinite(out_of_fold.probs).all():
+        raise UserError(
+            f"the probabilities of run {run} are not numbers: its training diverged; train again "
+            'with a lower rate, such as SET="learning_rate=0.001".'
+        )
+    trainings = [_training(config, workspace, digits)]
+    on_step(1)
+    test_images = digits.test_images[:NUM_SHOWN]
+    probs = [
+        average_networks(
+            workspace.run(training.config.run),
+            [fold.number for fold in training.folds],
+            test_images,
+            Silent(),
+            device=device,
+            batch_size=_BATCH,
+        )
+        for training in trainings
+    ]
+    on_step(1)
+    laid_out = _map(trainings[0], workspace, digits, device)
+    on_step(1)
+    return Evidence(
+        run=run,
+        competition=inputs.competition,
+        manifest=manifest,
+        train_images=digits.train_images,
+        train_labels=digits.train_labels,
+        test_images=test_images,
+        test_probs=np.mean(probs, axis=0),
+        num_test=len(digits.test_images),
+        out_of_fold=out_of_fold,
+        trainings=trainings,
+        map=laid_out,
+        receipt=_read_receipt(workspace.receipt(run)),
+    )
+
+
+def _training(config: RunConfig, workspace: Workspace, digits: Digits) -> Training:
+    """What is known of one trained run."""
+    paths = workspace.run(config.run)
+    settings = config.settings
+    competition = get_competition(config.competition)
+    _, first_of_each_class = np.unique(digits.train_labels, return_index=True)
+    network = create_model(
+        settings["model"], competition.image_shape, competition.num_classes, settings["dropout"]
+    )
+    return Training(
+        config=config,
+        folds=[_read_fold(number, paths.fold(number)) for number in paths.finished_folds()],
+        network=summarise(network, competition.image_shape),
+        preview=draw_preview(
+            digits.train_images[first_of_each_class],
+            deserialise(config.recipe),
+            title=f"Recipe {settings['augment']!r} on {competition.slug}",
+            seed=settings["seed"],
+        ),
+    )
+
+
+def _read_fold(number: int, paths: FoldPaths) -> Fold:
+    try:
+        facts = read_record(paths.facts, FoldFacts)
+    except FileNotFoundError:
+        facts = None
+    history = TypeAdapter(list[EpochNumbers]).validate_python(read_history(paths.history))
+    return Fold(number, load_probs(paths.oof), history, facts)
+
+
+def _read_receipt(path: Path) -> Receipt | None:
+    try:
+        return read_record(path, Receipt)
+    except FileNotFoundError:
+        return None
+
+
+def _map(training: Training, workspace: Workspace, digits: Digits, device: Device) -> Map:
+    """Lay out validation images of the training's first fold by its network's features."""
+    fold, seed = training.folds[0], training.config.settings["seed"]
+    rows = choose_rows(fold.valid, digits.train_labels, seed)
+    model, preprocessing = restore_network(workspace.run(training.config.run).fold(fold.number))
+    features = predict_features(
+        model.to(device.torch), digits.train_images[rows], preprocessing, device, batch_size=_BATCH
+    )
+    return Map(
+        run=training.config.run,
+        fold=fold.number,
+        rows=rows,
+        places=lay_out(features, seed),
+        num_valid=len(fold.valid.ids),
+    )
