@@ -328,8 +328,8 @@ class Report(Knobs):
         from pipeline.console import ConsoleReporter
         from pipeline.stages.report import report
 
-        spec = self.specify(workspace)
-        report(spec.name, workspace, ConsoleReporter(), device=spec.settings.device)
+        run = self.run or self.specify(workspace).name
+        report(run, workspace, ConsoleReporter(), device=self.device or "auto")
 
 
 def main() -> int:

@@ -5,7 +5,7 @@ import json
 
 from markupsafe import Markup
 
-from pipeline.report.evidence import Evidence
+from pipeline.report.evidence import Evidence, Training
 from pipeline.report.sprites import SpriteSheet
 from pipeline.report.templating import Section, render
 
@@ -16,7 +16,7 @@ _MOST_PICTURES = 3
 def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
     """Return the section: one picture for each recipe among the trainings."""
     _ = sheet  # the picture is one piece
-    recipes = {}
+    recipes: dict[str, Training] = {}
     for training in evidence.trainings:
         recipes.setdefault(training.config.recipe, training)
     pictures = [

@@ -4,6 +4,7 @@ import hashlib
 import io
 import re
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib
 from markupsafe import Markup, escape
@@ -20,7 +21,7 @@ _VARIABLES = {
     BAD: "var(--bad)",
 }
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: small, selectable, in the reader's font
     "svg.hashsalt": "report",  # the same page gives the same bytes
     "font.size": 9,

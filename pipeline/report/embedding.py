@@ -110,7 +110,7 @@ def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
         width=_WIDTH,
         height=_HEIGHT,
         left=_LEFT,
-        several_networks=sum(len(training.folds) for training in evidence.trainings) > 1,
+        several_networks=evidence.num_networks > 1,
     )
     return Section("map", "The digits as the network sees them", body)
 
@@ -121,4 +121,5 @@ def _scale(places: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     unit = (places - low) / np.where(high > low, high - low, 1)
     unit[:, 1] = 1 - unit[:, 1]
     size = np.array([_WIDTH - _LEFT, _HEIGHT]) - 2 * _MARGIN
-    return unit * size + np.array([_LEFT + _MARGIN, _MARGIN])
+    scaled: npt.NDArray[np.floating] = unit * size + np.array([_LEFT + _MARGIN, _MARGIN])
+    return scaled

@@ -105,7 +105,13 @@ class Evidence:
     @property
     def predictions(self) -> npt.NDArray[np.intp]:
         """The most probable class of each validation row, (V,)."""
-        return self.out_of_fold.probs.argmax(axis=1)
+        predictions: npt.NDArray[np.intp] = self.out_of_fold.probs.argmax(axis=1)
+        return predictions
+
+    @property
+    def num_networks(self) -> int:
+        """How many networks were trained for it."""
+        return sum(len(training.folds) for training in self.trainings)
 
     @property
     def accuracy(self) -> Accuracy:

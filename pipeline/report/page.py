@@ -67,8 +67,8 @@ def render_page(
 def _describe(evidence: Evidence) -> str:
     """What the run is, in a line."""
     trainings = evidence.trainings
-    num_networks = sum(len(training.folds) for training in trainings)
-    networks = f"{num_networks} network{'s' if num_networks > 1 else ''}"
+    count = evidence.num_networks
+    networks = f"{count} network{'s' if count > 1 else ''}"
     if len(trainings) > 1:
         return f"the mean of {len(trainings)} runs, {networks}"
     settings = trainings[0].config.settings

@@ -6,6 +6,7 @@ from pipeline.report.evidence import Evidence
 from pipeline.report.sprites import SpriteSheet
 from pipeline.report.suspects import suspicious_labels
 from pipeline.report.templating import Section, render
+from pipeline.scoring import expect_score
 
 
 def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
@@ -16,6 +17,9 @@ def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
         "verdict.html",
         accuracy=evidence.accuracy,
         interval=evidence.accuracy.interval(),
+        expected=expect_score(evidence.accuracy, evidence.num_test),
+        num_networks=evidence.num_networks,
+        is_ensemble=len(evidence.trainings) > 1,
         receipt=evidence.receipt,
         on_kaggle=evidence.competition.on_kaggle,
         run=evidence.run,

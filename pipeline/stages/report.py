@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
-from pipeline.artifacts.digits_cache import load_digits, load_manifest
+from pipeline.artifacts.digits_cache import load_manifest
 from pipeline.artifacts.files import write_text
 from pipeline.artifacts.paths import FoldPaths, Workspace
 from pipeline.artifacts.probs import load_probs
-from pipeline.artifacts.records import FoldFacts, Receipt, RunConfig, read_record
+from pipeline.artifacts.records import FoldFacts, Receipt, read_record
 from pipeline.artifacts.tables import read_history
 from pipeline.augment.preview import draw_preview
 from pipeline.augment.registry import deserialise
@@ -28,7 +28,7 @@ from pipeline.report.evidence import Evidence, Fold, Map, Training
 from pipeline.report.page import SECTIONS, render_page
 from pipeline.report.testset import NUM_SHOWN
 from pipeline.reporting import Reporter, Silent
-from pipeline.runs import load_out_of_fold, read_config
+from pipeline.runs import load_out_of_fold, load_run_digits, read_config, read_run
 
 _BATCH = 512
 
@@ -59,22 +59,17 @@ def _gather(
     run: str, workspace: Workspace, device: Device, on_step: Callable[[int], None]
 ) -> Evidence:
     """Read what a run left, and let its networks look at the images that are shown."""
-    config = read_config(run, workspace)
-    inputs = workspace.input(get_competition(config.competition))
-    manifest = load_manifest(inputs)
-    if manifest.digits_sha256 != config.digits_sha256:
-        raise UserError(
-            f"run {run} was trained on other data than {inputs.folder} holds now; train a new run."
-        )
-    digits = load_digits(inputs)
+    record = read_run(run, workspace)
+    digits = load_run_digits(record, workspace)
     out_of_fold = load_out_of_fold(run, workspace)
     if not np.isfinite(out_of_fold.probs).all():
         raise UserError(
             f"the probabilities of run {run} are not numbers: its training diverged; train again "
             'with a lower rate, such as SET="learning_rate=0.001".'
         )
-    trainings = [_training(config, workspace, digits)]
+    trainings = [_read_training(name, workspace, digits) for name in record.member_names or [run]]
     on_step(1)
+    inputs = workspace.input(get_competition(record.competition))
     test_images = digits.test_images[:NUM_SHOWN]
     probs = [
         average_networks(
@@ -93,7 +88,7 @@ def _gather(
     return Evidence(
         run=run,
         competition=inputs.competition,
-        manifest=manifest,
+        manifest=load_manifest(inputs),
         train_images=digits.train_images,
         train_labels=digits.train_labels,
         test_images=test_images,
@@ -106,9 +101,9 @@ def _gather(
     )
 
 
-def _training(config: RunConfig, workspace: Workspace, digits: Digits) -> Training:
+def _read_training(run: str, workspace: Workspace, digits: Digits) -> Training:
     """What is known of one trained run."""
-    paths = workspace.run(config.run)
+    config, paths = read_config(run, workspace), workspace.run(run)
     settings = config.settings
     competition = get_competition(config.competition)
     _, first_of_each_class = np.unique(digits.train_labels, return_index=True)
