@@ -84,7 +84,7 @@ def calibrate(confidence: npt.NDArray[np.floating], correct: npt.NDArray[np.bool
     counts = np.bincount(which, minlength=NUM_BINS)
     expected = np.bincount(which, confidence, NUM_BINS)
 
-    def error(right: npt.NDArray[np.float64]) -> float:
+    def error(right: npt.NDArray[np.floating] | npt.NDArray[np.integer]) -> float:
         return float(np.abs(right - expected).sum() / len(confidence))
 
     right = np.bincount(which, correct, NUM_BINS)
