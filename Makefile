@@ -45,6 +45,8 @@ ZIP =
 ANY_SIZE =
 ## for submit: words sent along with the submission
 MESSAGE =
+## for leaderboard: 1 prints CSV instead of a table
+CSV =
 ## 1 does what was refused: replace data, train again, upload again
 FORCE =
 ## the Python (3.11 or later) that makes the environment
@@ -73,7 +75,7 @@ KNOBS = --competition=$(call quote,$(COMPETITION)) \
 
 # make would take a misspelt knob without a word and do something else than was meant.
 KNOB_NAMES := COMPETITION PRESET MODEL AUGMENT AUGMENT_ENGINE SEED EPOCHS VALID FOLDS DEVICE SET RUN \
-  RUNS A B IMAGES ZIP ANY_SIZE MESSAGE FORCE PYTHON
+  RUNS A B IMAGES ZIP ANY_SIZE MESSAGE CSV FORCE PYTHON
 TYPED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOB_NAMES),$(TYPED))
 ifneq ($(UNKNOWN),)
@@ -102,7 +104,7 @@ endif
 
 # ---- The way through
 
-.PHONY: help demo test data split settings models preview train predict submission ensemble submit compare report bench lint clean distclean always
+.PHONY: help demo test data split settings models preview train predict submission ensemble submit compare leaderboard report bench lint clean distclean always
 
 ## print this list
 help:
@@ -159,6 +161,10 @@ compare:
 ## write a run on one page, for a browser: runs/<run>/report.html
 report:
 	@$(PIPELINE) report $(KNOBS)
+
+## your submissions: expected score, actual score, inside or outside
+leaderboard:
+	@$(PIPELINE) leaderboard --competition=$(call quote,$(COMPETITION)) $(if $(strip $(CSV)),--csv)
 
 CSV_FILES := $(wildcard $(INPUT)/train.csv $(INPUT)/test.csv $(INPUT)/sample_submission.csv)
 $(INPUT)/manifest.json: $(CSV_FILES) $(if $(strip $(ZIP))$(call forced,data),always)

@@ -332,6 +332,37 @@ class Report(Knobs):
         report(run, workspace, ConsoleReporter(), device=self.device or "auto")
 
 
+@dataclass(frozen=True)
+class Leaderboard:
+    """List your submissions: expected score, actual score, inside or outside."""
+
+    competition: Text = "digit-recognizer"
+    """Which competition: digit-recognizer, or practice (no account needed)."""
+    csv: bool = False
+    """Print CSV instead of a table."""
+
+    def __call__(self, workspace: Workspace) -> None:
+        """Run the stage."""
+        from rich.console import Console
+
+        from pipeline.board.submissions import summarise
+        from pipeline.board.submissions_table import submissions_csv, submissions_table
+        from pipeline.console import print_note
+        from pipeline.stages.leaderboard import leaderboard
+
+        board = leaderboard(get_competition(self.competition), workspace)
+        for note in board.notes:
+            print_note(note)
+        if self.csv:
+            print(submissions_csv(board.entries), end="")
+        elif board.entries:
+            console = Console(highlight=False)
+            console.print(submissions_table(f"Submissions to {self.competition}", board.entries))
+            console.print(summarise(board.entries))
+        else:
+            print("no submission yet; `make submit` makes one.")
+
+
 def main() -> int:
     """Run the stage named on the command line, in the current folder; return the exit code."""
     from pipeline.console import print_error
@@ -348,6 +379,7 @@ def main() -> int:
         | Submit
         | Compare
         | Report
+        | Leaderboard
         | Bench
         | Plan,
         prog="python -m pipeline",

@@ -58,3 +58,9 @@ def print_error(text: str) -> None:
     """Print one sentence to standard error, red on a terminal."""
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
     console.print(f"error: {text}", style="bold red")
+
+
+def print_note(text: str) -> None:
+    """Print one sentence to standard error that is worth knowing but stops nothing."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    console.print(f"note: {text}", style="yellow")

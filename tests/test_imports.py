@@ -16,8 +16,7 @@ FLOORS = [
     [
         *("artifacts", "augment", "models", "digits", "csv_numbers", "archive", "folds"),
         *("labelled_images", "preprocessing", "scoring", "practice", "runs"),
-        "comparison",
-        "kaggle",
+        *("comparison", "kaggle", "board"),
     ],
     ["engine"],
     ["jobs", "report"],

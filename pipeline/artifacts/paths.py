@@ -195,3 +195,7 @@ class Workspace:
     def receipt(self, run: str) -> Path:
         """What became of the upload."""
         return self.submission(run).with_suffix(".json")
+
+    def receipts(self) -> list[Path]:
+        """All receipts there are, by name."""
+        return sorted((self.root / "submissions").glob("*.json"))

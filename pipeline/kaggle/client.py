@@ -39,14 +39,16 @@ class Submission:
     Attributes:
         reference: Kaggle's number for it.
         description: The message it was sent with.
+        date: When it was made, UTC, as Kaggle writes it: the day first.
         status: "pending", "complete" or "error".
-        public_score: As Kaggle writes it; empty while there is none.
+        score: The public score, once there is one.
     """
 
     reference: str
     description: str
+    date: str
     status: str
-    public_score: str
+    score: float | None
 
 
 @dataclass(frozen=True)
@@ -216,12 +218,20 @@ def list_submissions(competition: Competition) -> list[Submission]:
         Submission(
             reference=row["ref"],
             description=row.get("description") or "",
+            date=row.get("date") or "",
             # Printed as "SubmissionStatus.COMPLETE".
             status=(row.get("status") or "pending").rpartition(".")[2].lower(),
-            public_score=row.get("publicScore") or "",
+            score=_number(row.get("publicScore") or ""),
         )
         for row in rows
     ]
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def error_text(competition: Competition, reference: str) -> str:

@@ -1,7 +1,6 @@
 """One run's way into Kaggle's list of submissions, and the wait for its score."""
 
 import secrets
-import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from pipeline.competition import Competition
 from pipeline.errors import UserError
 from pipeline.kaggle import client
 from pipeline.kaggle.client import KaggleFault, Submission
+from pipeline.kaggle.message import Message
 from pipeline.reporting import Reporter
 from pipeline.scoring import Accuracy
 
@@ -59,9 +59,7 @@ class Upload:
                 mark = before.mark
         if not force:
             self._refuse_duplicate(new.csv_sha256)
-        # Cut to fit, and in one line: the mark at the end must survive.
-        said = textwrap.shorten(what, 200, placeholder="…")
-        text = f"{said} | run {new.run} | validation {accuracy} {mark}"
+        text = Message(new.run, accuracy, mark).compose(what)
         return self._upload(new.model_copy(update={"message": text, "mark": mark}), before)
 
     def _upload(self, receipt: Receipt, before: Receipt | None) -> Receipt:
@@ -162,7 +160,7 @@ class Upload:
         """The receipt with what Kaggle says now; written if that is new."""
         update: dict[str, object] = {"reference": found.reference, "status": found.status}
         if found.status == "complete":
-            update["score"] = _number(found.public_score)
+            update["score"] = found.score
         elif found.status == "error":
             update["error"] = client.error_text(self.competition, found.reference) or (
                 f"the reason stands at {self.competition.url}/submissions."
@@ -213,10 +211,3 @@ def _ticks(pause_s: float, timeout_s: float) -> Iterator[float]:
     while (elapsed_s := time.monotonic() - start) < timeout_s:
         yield elapsed_s
         time.sleep(min(pause_s, max(0.0, timeout_s - elapsed_s)))
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None

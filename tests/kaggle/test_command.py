@@ -42,7 +42,7 @@ def test_the_list_is_read_behind_warnings(
     kaggle_server.act("CreateSubmission", {"submissionDescription": 'a, "quoted"\nmessage [drp-1]'})
     found = list_submissions(DIGITS)[0]
     assert (found.reference, found.description) == ("50000000", 'a, "quoted"\nmessage [drp-1]')
-    assert (found.status, found.public_score) == ("pending", "")
+    assert (found.status, found.score) == ("pending", None)
     assert submission_limits(DIGITS) == Limits(num_today=1, num_left=4)
 
 

@@ -1,0 +1,1 @@
+"""What runs and submissions came to: their rows, and how a table of them is printed."""

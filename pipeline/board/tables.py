@@ -1,0 +1,38 @@
+"""Tables for people in 80 columns, and the same rows as CSV for programs."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+
+def new_table(title: str, columns: Mapping[str, str]) -> Table:
+    """Return an empty table whose long names are broken rather than cut.
+
+    Args:
+        title: What stands above it.
+        columns: Heading → "left", "right", or "name" for the one column that gives way.
+    """
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading, kind in columns.items():
+        if kind == "name":
+            table.add_column(heading, overflow="fold")
+        else:
+            table.add_column(heading, justify="right" if kind == "right" else "left", no_wrap=True)
+    return table
+
+
+def one_line(text: str) -> Text:
+    """Return a cell of somebody else's words, cut to the column's width and dim."""
+    return Text(" ".join(text.split()), style="dim", overflow="ellipsis", no_wrap=True)
+
+
+def csv_text(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
+    """Return rows as CSV with a header, None as an empty cell."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
