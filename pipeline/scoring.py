@@ -107,3 +107,18 @@ def expect_score(valid: Accuracy, num_test: int) -> ExpectedScore:
     at_most = np.cumsum(predictive.pmf(np.arange(num_test + 1)))
     low, high = np.searchsorted(at_most, [0.025, 0.975])
     return ExpectedScore(valid.value, float(low / num_test), float(high / num_test), num_test)
+
+
+def describe_expected(valid: Accuracy, num_test: int, num_folds: int) -> str:
+    """Return the sentence that ends a training: the score to expect, and of what.
+
+    Args:
+        valid: The accuracy on held-out images.
+        num_test: Test images that the leaderboard counts.
+        num_folds: Folds whose networks are averaged for the test images; each validation image was
+            seen by the network of one fold only.
+    """
+    sentence = f"expected leaderboard score {expect_score(valid, num_test)}"
+    if num_folds == 1:
+        return sentence
+    return f"{sentence} for one fold; the mean of {num_folds} usually scores a little more"

@@ -24,7 +24,7 @@ from pipeline.runs import (
     out_of_fold_accuracy,
     read_config,
 )
-from pipeline.scoring import Accuracy
+from pipeline.scoring import Accuracy, describe_expected
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def combine_runs(
     members = [_read_member(member, workspace) for member in spec.members]
     _check_alike(members)
     paths = workspace.run(spec.name)
-    labels = load_run_digits(members[0].config, workspace).train_labels
+    digits = load_run_digits(members[0].config, workspace)
     with locked(paths.lock, f"run {spec.name}"):
         remove_leftovers(paths.folder)
         _check_free(spec, workspace, force=force)
@@ -80,10 +80,12 @@ def combine_runs(
         save_probs(paths.oof, valid)  # written last: the ensemble is finished
     width = max(len(name) for name in [spec.name, *(m.spec.name for m in members)])
     for member in members:
-        own = out_of_fold_accuracy(member.valid, labels)
+        own = out_of_fold_accuracy(member.valid, digits.train_labels)
         reporter.line(f"{member.spec.name:{width}}  accuracy {own}")
-    accuracy = out_of_fold_accuracy(valid, labels)
+    accuracy = out_of_fold_accuracy(valid, digits.train_labels)
     reporter.line(f"{spec.name:{width}}  accuracy {accuracy}, the mean of {len(members)} runs")
+    num_folds = len(workspace.run(members[0].spec.name).finished_folds())
+    reporter.line(describe_expected(accuracy, len(digits.test_images), num_folds))
     return accuracy
 
 

@@ -40,7 +40,7 @@ from pipeline.runs import (
     out_of_fold_accuracy,
     spec_differences,
 )
-from pipeline.scoring import Accuracy, count_correct, expect_score
+from pipeline.scoring import Accuracy, count_correct, describe_expected
 from pipeline.settings import Settings
 
 _LIBRARIES = ("torch", "albumentations", "opencv-python-headless", "numpy")
@@ -97,8 +97,7 @@ def train_run(
         accuracy = out_of_fold_accuracy(out_of_fold, digits.train_labels)
         if (num_folds := len(paths.finished_folds())) > 1:
             reporter.line(f"{num_folds} folds, out of fold: accuracy {accuracy}")
-        expected = expect_score(accuracy, len(digits.test_images))
-        reporter.line(f"expected leaderboard score {expected}{_averaged(num_folds)}")
+        reporter.line(describe_expected(accuracy, len(digits.test_images), num_folds))
         return accuracy
 
 
@@ -248,13 +247,6 @@ class _Training:
             host_peak_bytes=host_peak_bytes(),
             device_peak_bytes=self.device.peak_bytes(),
         )
-
-
-def _averaged(num_folds: int) -> str:
-    """What the out-of-fold accuracy does not know: it is of single networks."""
-    if num_folds == 1:
-        return ""
-    return f" for one network; the mean of the {num_folds} usually scores a little more"
 
 
 def _epoch_line(numbers: EpochNumbers, num_epochs: int) -> str:

@@ -12,7 +12,7 @@ from pipeline.scoring import Accuracy
 
 _FORM = re.compile(
     r"\| run (?P<run>[A-Za-z0-9._-]+) \| "
-    r"(?:validation \S+ \((?P<correct>[\d,]+)/(?P<total>[\d,]+), [^|]*\)|no validation) "
+    r"(?:validation \S+ \((?P<correct>[\d,]+)/(?P<total>[\d,]+), [^|]*\)|no validation[^|]*) "
     r"(?P<mark>\[drp-[0-9a-f]{8}\])$"
 )
 
