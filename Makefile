@@ -33,9 +33,9 @@ SET =
 RUN =
 ## for ensemble: names of the runs to average, as in RUNS="a b c"
 RUNS =
-## for compare: the baseline: a run, or several seeds of it, as in A="base-s0 base-s1"
+## for compare, report: the baseline, a run or several seeds: A="base-s0 base-s1"
 A =
-## for compare: the change, likewise
+## for compare, report: the change, likewise
 B =
 ## for compare: 1 also draws the digits that changed sides
 IMAGES =
@@ -158,9 +158,9 @@ submit: $(SUBMISSION)
 compare:
 	@$(PIPELINE) compare $(call option,--a,A) $(call option,--b,B) $(if $(strip $(IMAGES)),--images)
 
-## write a run on one page, for a browser: runs/<run>/report.html
+## a run on one page: runs/<run>/report.html; or beside another: A=... B=...
 report:
-	@$(PIPELINE) report $(KNOBS)
+	@$(PIPELINE) report $(KNOBS) $(call option,--a,A) $(call option,--b,B)
 
 ## your submissions: expected score, actual score, inside or outside
 leaderboard:

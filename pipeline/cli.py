@@ -323,13 +323,23 @@ class Compare:
 class Report(Knobs):
     """Write a run on one page, for a browser: runs/<run>/report.html."""
 
+    a: Text = ""
+    """A baseline to compare with: a run, or several seeds of it. Give B too, and no RUN."""
+    b: Text = ""
+    """The run, or several seeds of it, beside that baseline."""
+
     def __call__(self, workspace: Workspace) -> None:
         """Run the stage."""
         from pipeline.console import ConsoleReporter
-        from pipeline.stages.report import report
+        from pipeline.stages.report import report, report_comparison
 
-        run = self.run or self.specify(workspace).name
-        report(run, workspace, ConsoleReporter(), device=self.device or "auto")
+        reporter, device = ConsoleReporter(), self.device or "auto"
+        if not (self.a or self.b):
+            report(self.run or self.specify(workspace).name, workspace, reporter, device=device)
+        elif self.run:
+            raise UserError("RUN is one report, A and B together are another; give either.")
+        else:
+            report_comparison(self.a.split(), self.b.split(), workspace, reporter, device=device)
 
 
 @dataclass(frozen=True)

@@ -136,6 +136,10 @@ class RunPaths:
         """The run on one page, for a browser."""
         return self.folder / "report.html"
 
+    def report_against(self, run: str) -> Path:
+        """The same beside another run."""
+        return self.folder / f"report-against-{check_run_name(run)}.html"
+
     @property
     def lock(self) -> Path:
         """Held by the process that writes here."""

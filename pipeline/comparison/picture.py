@@ -29,7 +29,7 @@ _BLUE, _ORANGE = (0, 114, 178), (213, 94, 0)  # told apart by everyone (Okabe an
 
 
 @dataclass(frozen=True)
-class _Group:
+class Group:
     """Positions of the images that one side got right and the other did not, most moved first."""
 
     title: str
@@ -38,14 +38,17 @@ class _Group:
 
     @property
     def shown(self) -> npt.NDArray[np.intp]:
+        """Those that a page has room for."""
         return self.images[: _COLUMNS * _MOST_ROWS]
 
     @property
     def num_rows(self) -> int:
+        """Rows that they take on the picture."""
         return -(-len(self.shown) // _COLUMNS)
 
     @property
     def caption(self) -> str:
+        """What they have in common, and how many they are."""
         number = len(self.images)
         text = f"{self.title}: {number:,} image{'' if number == 1 else 's'}"
         if number > len(self.shown):
@@ -65,7 +68,7 @@ def save_changed_digits(path: Path, comparison: Comparison, images: Images) -> N
         comparison: The two sides.
         images: uint8 (N, 1, H, W), the comparison's images in its order.
     """
-    groups = _changed(comparison)
+    groups = find_changed(comparison)
     page = _Page(images.shape[-1], images.shape[-2], groups)
     page.write(_MARGIN, 9, "Digits that changed sides", size=13, weight="bold")
     names = f"A = {_names(comparison.a.runs)},  B = {_names(comparison.b.runs)}"
@@ -83,7 +86,8 @@ def save_changed_digits(path: Path, comparison: Comparison, images: Images) -> N
     page.save(path)
 
 
-def _changed(comparison: Comparison) -> list[_Group]:
+def find_changed(comparison: Comparison) -> list[Group]:
+    """Return the images that only B got right, and those that only A got right."""
     a, b = comparison.a.mean_probs, comparison.b.mean_probs
     labels = comparison.labels
     right_a, right_b = a.argmax(axis=1) == labels, b.argmax(axis=1) == labels
@@ -91,8 +95,8 @@ def _changed(comparison: Comparison) -> list[_Group]:
     moved = np.abs(b[each, labels] - a[each, labels])
     most_first = np.argsort(-moved, kind="stable")
     return [
-        _Group("Right with B only", _BLUE, most_first[(right_b & ~right_a)[most_first]]),
-        _Group("Right with A only", _ORANGE, most_first[(right_a & ~right_b)[most_first]]),
+        Group("Right with B only", _BLUE, most_first[(right_b & ~right_a)[most_first]]),
+        Group("Right with A only", _ORANGE, most_first[(right_a & ~right_b)[most_first]]),
     ]
 
 
@@ -112,7 +116,7 @@ def _names(runs: list[str]) -> str:
 class _Page:
     """One large picture with text on it; an axes for each digit would take seconds."""
 
-    def __init__(self, width: int, height: int, groups: list[_Group]) -> None:
+    def __init__(self, width: int, height: int, groups: list[Group]) -> None:
         from matplotlib.figure import Figure
 
         self.row_height = height + _TEXT

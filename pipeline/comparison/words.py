@@ -13,6 +13,12 @@ _MOST_SEEDS = 5
 
 def describe(comparison: Comparison) -> list[str]:
     """Return the comparison as lines, the verdict first."""
+    facts = list_facts(comparison)
+    return [headline(comparison.difference), *(f"{name:<15}{text}" for name, text in facts)]
+
+
+def list_facts(comparison: Comparison) -> list[tuple[str, str]]:
+    """Return what there is to say beside the verdict: names, and texts; a name may be empty."""
     difference = comparison.difference
     low, high = difference.interval()
     board_low, board_high = difference.leaderboard_interval(comparison.num_test)
@@ -39,7 +45,7 @@ def describe(comparison: Comparison) -> list[str]:
     ]
     if difference.verdict == "cannot tell":
         facts.append(("to settle it", what_would_settle(comparison)))
-    return [headline(difference), *(f"{name:<15}{text}" for name, text in facts)]
+    return facts
 
 
 def headline(difference: Difference) -> str:

@@ -51,7 +51,7 @@ def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
         for fold in training.folds
     ]
     settings = [
-        (name, _distinct(config.settings.get(name) for config in configs), field.description)
+        (name, _distinct(config.settings.get(name, "–") for config in configs), field.description)
         for name, field in Settings.model_fields.items()
     ]
     versions = [("digit-recognizer-pipeline", _distinct(c.code_version for c in configs))]

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from markupsafe import Markup
 
 from pipeline import __version__
+from pipeline.comparison.sides import Comparison
 from pipeline.report import (
     augmentation,
     calibration,
     classes,
+    comparison,
     curves,
     embedding,
     making,
@@ -37,17 +39,20 @@ SECTIONS: list[Callable[[Evidence, SpriteSheet], Section]] = [
 
 
 def render_page(
-    evidence: Evidence, on_section: Callable[[int], None] = lambda num_sections: None
+    evidence: Evidence,
+    compared: Comparison | None = None,
+    on_section: Callable[[int], None] = lambda num_sections: None,
 ) -> str:
     """Return the report as one HTML document that needs no other file and no network.
 
     Args:
         evidence: Of the run.
-        on_section: Called with 1 after each section.
+        compared: The run as side B beside another; None leaves that section out.
+        on_section: Called with 1 after each of `SECTIONS`.
     """
     _, height, width = evidence.competition.image_shape
     sheet = SpriteSheet(height, width)
-    sections = []
+    sections = [comparison.section(evidence, compared, sheet)] if compared else []
     for section in SECTIONS:
         sections.append(section(evidence, sheet))
         on_section(1)
@@ -56,6 +61,7 @@ def render_page(
         run=evidence.run,
         competition=evidence.competition,
         description=_describe(evidence),
+        against=", ".join(compared.a.runs) if compared else None,
         sections=sections,
         sheet=sheet,
         sheet_uri=Markup(sheet.data_uri()),

@@ -74,5 +74,5 @@ class SpriteSheet:
             left = place.column * cell_width + GUTTER_PX
             picture[top : top + self.height, left : left + self.width, 3] = image
         file = io.BytesIO()
-        imsave(file, picture, format="png", pil_kwargs={"compress_level": 9})
+        imsave(file, picture, format="png")
         return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -14,12 +14,14 @@ from pipeline.artifacts.records import FoldFacts, Receipt, read_record
 from pipeline.artifacts.tables import read_history
 from pipeline.augment.preview import draw_preview
 from pipeline.augment.registry import deserialise
+from pipeline.comparison.sides import Comparison
 from pipeline.competition import get_competition
 from pipeline.digits import Digits
 from pipeline.engine.device import Device, choose_device
 from pipeline.engine.prediction import predict_features
 from pipeline.engine.training import EpochNumbers
 from pipeline.errors import UserError
+from pipeline.jobs.comparison import compare_runs
 from pipeline.jobs.prediction import average_networks, restore_network
 from pipeline.models import create_model
 from pipeline.models.summary import summarise
@@ -46,12 +48,43 @@ def report(run: str, workspace: Workspace, reporter: Reporter, *, device: str = 
         UserError: There is no such run, nothing of it is finished, its data are not those it was
             trained on, or a file is damaged.
     """
+    return _write(run, None, workspace, reporter, device)
+
+
+def report_comparison(
+    a: list[str], b: list[str], workspace: Workspace, reporter: Reporter, *, device: str = "auto"
+) -> Path:
+    """Write the report of B's first run with a comparison on top, and return its path.
+
+    Args:
+        a: The baseline: a run, or several that differ in the seed alone.
+        b: The change, likewise.
+        workspace: Where everything lies.
+        reporter: Shows the progress and says where the page is.
+        device: Where the run's networks look at the images shown.
+
+    Raises:
+        UserError: See `report` and `compare_runs`.
+    """
+    return _write(b[0], compare_runs(a, b, workspace), workspace, reporter, device)
+
+
+def _write(
+    run: str,
+    compared: Comparison | None,
+    workspace: Workspace,
+    reporter: Reporter,
+    device: str,
+) -> Path:
+    paths = workspace.run(run)
+    path = paths.report_against(compared.a.runs[0]) if compared else paths.report
     with reporter.bar(f"report of {run}", len(SECTIONS) + 3) as bar:
         evidence = _gather(run, workspace, choose_device(device), bar.advance)
-        page = render_page(evidence, bar.advance)
-    path = workspace.run(run).report
+        page = render_page(evidence, compared, bar.advance)
     write_text(path, page)
-    reporter.line(f"report of {run}, {len(page.encode()) / 1e6:.1f} MB: {path}")
+    reporter.line(
+        f"report of {run}, {len(page.encode()) / 1e6:.1f} MB: {path.relative_to(workspace.root)}"
+    )
     return path
 
 

@@ -18,7 +18,7 @@ from pipeline.errors import UserError
 from pipeline.jobs.training import train_run
 from pipeline.reporting import Silent
 from pipeline.stages.ensemble import ensemble
-from pipeline.stages.report import report
+from pipeline.stages.report import report, report_comparison
 from tests import tiny
 from tests.report.browser import Visit, open_browser
 
@@ -66,7 +66,7 @@ def page(workspace) -> Path:
     reporter = tiny.Lines()
     path = report("tiny", workspace, reporter, device="cpu")
     assert path == workspace.root / "runs" / "tiny" / "report.html"
-    assert str(path) in reporter.text
+    assert "runs/tiny/report.html" in reporter.text
     return path
 
 
@@ -264,11 +264,43 @@ def test_charts_have_axes_with_names_and_units(page):
         assert sum(bool(re.fullmatch(r"[\d.,]+", text)) for text in texts) >= 6, "numbered ticks"
 
 
-def test_an_ensemble_has_a_report_of_its_own(browser, workspace, tmp_path):
-    shutil.copytree(workspace.root, tmp_path / "work")
-    both = Workspace(tmp_path / "work")
+@pytest.fixture(scope="module")
+def two_runs(workspace, tmp_path_factory) -> Workspace:
+    """Also a run "other" of another recipe and seed."""
+    root = tmp_path_factory.mktemp("two") / "work"
+    both = Workspace(shutil.copytree(workspace.root, root))
     spec = tiny.spec(both, "other", seed=1, epochs=2, valid=0.5, folds="all")
     train_run(spec, both, Silent())
+    return both
+
+
+def test_a_comparison_shows_its_verdict_first_and_the_digits_that_changed_sides(browser, two_runs):
+    path = report_comparison(["tiny"], ["other"], two_runs, Silent(), device="cpu")
+    assert path == two_runs.root / "runs" / "other" / "report-against-tiny.html"
+    visit = Visit(browser, path)
+    assert visit.complaints == []
+    assert visit.page.locator("h2").all_inner_texts() == ["Did it help?", *SECTIONS]
+    labels = np.arange(tiny.NUM_TRAIN) % 10
+    right = {}
+    for run in ("tiny", "other"):
+        found = load_probs(two_runs.run(run).oof)
+        right[run] = found.probs.argmax(axis=1) == labels[found.ids]
+    comparison = visit.page.locator("#comparison")
+    for name, rows in (
+        ("Right with B only", right["other"] & ~right["tiny"]),
+        ("Right with A only", right["tiny"] & ~right["other"]),
+    ):
+        count = int(rows.sum())
+        assert f"{name}: {count} image{'' if count == 1 else 's'}" in comparison.inner_text()
+    changed = int((right["other"] != right["tiny"]).sum())
+    assert changed > 0
+    assert comparison.locator(".digit").count() == changed
+    assert "augment 'affine' → 'none'" in comparison.inner_text()
+    assert "only B right" in comparison.inner_text()
+
+
+def test_an_ensemble_has_a_report_of_its_own(browser, two_runs):
+    both = two_runs
     ensemble(["tiny", "other"], both, Silent(), name="mean", device="cpu")
     receipt = Receipt(
         run="mean",
