@@ -45,7 +45,9 @@ ZIP =
 ANY_SIZE =
 ## for submit: words sent along with the submission
 MESSAGE =
-## for leaderboard: 1 prints CSV instead of a table
+## for runs: newest, name, preset, network, recipe, seed, folds, accuracy, time or score
+SORT =
+## for runs and leaderboard: 1 prints CSV instead of a table
 CSV =
 ## 1 does what was refused: replace data, train again, upload again
 FORCE =
@@ -75,7 +77,7 @@ KNOBS = --competition=$(call quote,$(COMPETITION)) \
 
 # make would take a misspelt knob without a word and do something else than was meant.
 KNOB_NAMES := COMPETITION PRESET MODEL AUGMENT AUGMENT_ENGINE SEED EPOCHS VALID FOLDS DEVICE SET RUN \
-  RUNS A B IMAGES ZIP ANY_SIZE MESSAGE CSV FORCE PYTHON
+  RUNS A B IMAGES ZIP ANY_SIZE MESSAGE SORT CSV FORCE PYTHON
 TYPED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOB_NAMES),$(TYPED))
 ifneq ($(UNKNOWN),)
@@ -104,7 +106,7 @@ endif
 
 # ---- The way through
 
-.PHONY: help demo test data split settings models preview train predict submission ensemble submit compare leaderboard report bench lint clean distclean always
+.PHONY: help demo test data split settings models preview train predict submission ensemble submit compare runs leaderboard report bench lint clean distclean always
 
 ## print this list
 help:
@@ -161,6 +163,10 @@ compare:
 ## a run on one page: runs/<run>/report.html; or beside another: A=... B=...
 report:
 	@$(PIPELINE) report $(KNOBS) $(call option,--a,A) $(call option,--b,B)
+
+## all runs, newest first; SORT=accuracy, time, score, name, ...
+runs:
+	@$(PIPELINE) runs $(call option,--sort,SORT) $(if $(strip $(CSV)),--csv)
 
 ## your submissions: expected score, actual score, inside or outside
 leaderboard:

@@ -373,6 +373,36 @@ class Leaderboard:
             print("no submission yet; `make submit` makes one.")
 
 
+@dataclass(frozen=True)
+class Runs:
+    """List all runs, newest first."""
+
+    sort: Text = "newest"
+    """newest, name, preset, network, recipe, seed, folds, accuracy, time or score."""
+    csv: bool = False
+    """Print CSV instead of a table."""
+
+    def __call__(self, workspace: Workspace) -> None:
+        """Run the stage."""
+        from rich.console import Console
+
+        from pipeline.board.runs import sort_rows
+        from pipeline.board.runs_table import runs_csv, runs_table
+        from pipeline.console import print_note
+        from pipeline.stages.runs import list_runs
+
+        rows = sort_rows(list_runs(workspace), self.sort)
+        if self.csv:
+            print(runs_csv(rows), end="")
+        elif rows:
+            Console(highlight=False).print(runs_table(rows))
+        else:
+            print("no run yet; `make train` makes one.")
+        for row in rows:
+            if row.fault:
+                print_note(f"{row.name}: {row.fault}")
+
+
 def main() -> int:
     """Run the stage named on the command line, in the current folder; return the exit code."""
     from pipeline.console import print_error
@@ -390,6 +420,7 @@ def main() -> int:
         | Compare
         | Report
         | Leaderboard
+        | Runs
         | Bench
         | Plan,
         prog="python -m pipeline",

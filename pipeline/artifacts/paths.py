@@ -156,6 +156,16 @@ class RunPaths:
         )
         return sorted(int(fold) for fold in folds if fold.isdigit())
 
+    def histories(self) -> list[Path]:
+        """The histories of all folds that were begun, by name."""
+        return sorted(self.folder.glob("fold*/history.csv"))
+
+    def changed_at(self) -> float:
+        """When the run last came on, in seconds since 1970: an epoch, or an average."""
+        written = [self.config, self.ensemble, self.oof, *self.histories()]
+        there = [path for path in written if path.exists()]
+        return max(path.stat().st_mtime for path in there or [self.folder])
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -174,6 +184,11 @@ class Workspace:
             UserError: The name cannot name a run.
         """
         return RunPaths(self.root / "runs" / check_run_name(name))
+
+    def runs(self) -> list[RunPaths]:
+        """All folders that hold a run, or should, by name."""
+        folders = sorted((self.root / "runs").glob("[!.]*"))
+        return [RunPaths(folder) for folder in folders if folder.is_dir()]
 
     def recipe_cache(self, key: str) -> Path:
         """The serialised form of one augmentation recipe, by a hash of its source."""

@@ -107,8 +107,11 @@ def _expected(receipt: Receipt) -> str:
     if score is None:
         return str(expected)
     where = expected.locate(score)
-    verdict = "inside" if where == "inside" else f"{where} it, as chance alone does once in 40"
-    return f"{expected}; the score lies {verdict}"
+    if where == "inside":
+        return f"{expected}; the score lies inside"
+    if where == "above" and len(receipt.folds) > 1:
+        return f"{expected} for one fold; the score of {len(receipt.folds)} averaged lies above"
+    return f"{expected}; the score lies {where} it, as chance alone does once in 40"
 
 
 def _grade(

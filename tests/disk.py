@@ -1,0 +1,82 @@
+"""Runs written straight to disk: what training and prediction leave, without the training."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifacts.digits_cache import load_digits, load_manifest
+from pipeline.artifacts.files import sha256
+from pipeline.artifacts.paths import Workspace
+from pipeline.artifacts.probs import Probs, load_probs, save_probs
+from pipeline.artifacts.records import EnsembleConfig, EnsembleMember, RunConfig, write_record
+from pipeline.artifacts.tables import read_folds, write_history, write_submission
+from pipeline.runs import fingerprint, join_out_of_fold, read_config
+from tests import tiny
+
+
+def probs_of(labels: np.ndarray[Any, Any], wrong: int = 0) -> np.ndarray[Any, Any]:
+    """Sure probabilities of these labels; the first `wrong` of them are of the next class."""
+    shift = np.arange(len(labels)) < wrong
+    return np.eye(10, dtype=np.float32)[(labels.astype(int) + shift) % 10]
+
+
+def write_run(
+    workspace: Workspace, name: str, *, folds: Sequence[int] = (0,), wrong: int = 1, **settings: Any
+) -> RunConfig:
+    """A finished run on the synthetic competition, with so many errors in each fold."""
+    spec = tiny.spec(workspace, name, **settings)
+    inputs, paths = workspace.input(tiny.COMPETITION), workspace.run(name)
+    config = RunConfig(
+        run=name,
+        preset=spec.preset,
+        code_version="0",
+        digits_sha256=load_manifest(inputs).digits_sha256,
+        folds_sha256=sha256(inputs.folds),
+        libraries={},
+        settings=spec.settings.model_dump(),
+        recipe=spec.recipe,
+    )
+    write_record(paths.config, config)
+    digits = load_digits(inputs)
+    row_folds = read_folds(inputs.folds, digits.train_labels)
+    for fold in folds:
+        rows = np.flatnonzero(np.isin(row_folds, spec.settings.held_out(fold)))
+        write_history(paths.fold(fold).history, [{"epoch": e, "elapsed_s": 30.0} for e in (1, 2)])
+        valid = Probs(rows, probs_of(digits.train_labels[rows], wrong), fingerprint(config))
+        save_probs(paths.fold(fold).oof, valid)
+    save_probs(paths.oof, join_out_of_fold(paths))
+    ids = np.arange(1, len(digits.test_images) + 1)
+    test = Probs(ids, probs_of(np.arange(len(ids)) % 10))
+    save_probs(paths.test_probs, test)
+    write_submission(workspace.submission(name), inputs, ids, test.probs.argmax(axis=1))
+    return config
+
+
+def write_ensemble(workspace: Workspace, name: str, *members: str) -> None:
+    """The mean of finished runs."""
+    configs = [read_config(member, workspace) for member in members]
+    runs = [workspace.run(member) for member in members]
+    record = EnsembleConfig(
+        run=name,
+        competition=configs[0].competition,
+        digits_sha256=configs[0].digits_sha256,
+        folds_sha256=configs[0].folds_sha256,
+        members=[
+            EnsembleMember(
+                run=config.run,
+                fingerprint=fingerprint(config),
+                oof_sha256=sha256(run.oof),
+                test_sha256=sha256(run.test_probs),
+            )
+            for config, run in zip(configs, runs, strict=True)
+        ],
+    )
+    paths = workspace.run(name)
+    write_record(paths.ensemble, record)
+    for kind in ("oof", "test_probs"):
+        parts = [load_probs(getattr(run, kind)) for run in runs]
+        mean = np.mean([part.probs for part in parts], axis=0)
+        save_probs(getattr(paths, kind), Probs(parts[0].ids, mean))
+    inputs, test = workspace.input(tiny.COMPETITION), load_probs(paths.test_probs)
+    write_submission(workspace.submission(name), inputs, test.ids, test.probs.argmax(axis=1))
