@@ -23,8 +23,12 @@ SEED =
 EPOCHS =
 ## share of train.csv held out: 0.1, 0.2, 0.3, 0.4 or 0.5; empty: the preset's (0.1)
 VALID =
-## which validation folds to train: 0, or 0,1,2, or all; empty: the preset's (0)
+## which folds to train: 0, or 0,1,2, or all; or all-data; empty: the preset's (0)
 FOLDS =
+## another name of FOLDS, as in FOLD=all-data: train on all rows and validate on none
+FOLD =
+## folds trained at once; empty: one per core on a CPU, else one
+JOBS =
 ## where to compute: cuda, mps, cpu, or auto for the best there is
 DEVICE =
 ## any other settings, listed by make settings: SET="batch_size=256 dropout=0.3"
@@ -72,16 +76,24 @@ KNOBS = --competition=$(call quote,$(COMPETITION)) \
   $(call option,--preset,PRESET) $(call option,--model,MODEL) $(call option,--augment,AUGMENT) \
   $(call option,--augment-engine,AUGMENT_ENGINE) \
   $(call option,--seed,SEED) $(call option,--epochs,EPOCHS) $(call option,--valid,VALID) \
-  $(call option,--folds,FOLDS) $(call option,--device,DEVICE) $(call option,--set,SET) \
-  $(call option,--run,RUN)
+  $(call option,--folds,$(if $(strip $(FOLD)),FOLD,FOLDS)) $(call option,--jobs,JOBS) \
+  $(call option,--device,DEVICE) $(call option,--set,SET) $(call option,--run,RUN)
 
 # make would take a misspelt knob without a word and do something else than was meant.
-KNOB_NAMES := COMPETITION PRESET MODEL AUGMENT AUGMENT_ENGINE SEED EPOCHS VALID FOLDS DEVICE SET RUN \
-  RUNS A B IMAGES ZIP ANY_SIZE MESSAGE SORT CSV FORCE PYTHON
+KNOB_NAMES := COMPETITION PRESET MODEL AUGMENT AUGMENT_ENGINE SEED EPOCHS VALID FOLDS FOLD JOBS \
+  DEVICE SET RUN RUNS A B IMAGES ZIP ANY_SIZE MESSAGE SORT CSV FORCE PYTHON
 TYPED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOB_NAMES),$(TYPED))
 ifneq ($(UNKNOWN),)
 $(error there is no knob $(UNKNOWN); `make help` lists them)
+endif
+ifeq ($(words $(filter FOLD FOLDS,$(TYPED))),2)
+$(error FOLD and FOLDS are the same knob; give one of them)
+endif
+
+# Cross-validation trains every fold, unless it is told which.
+ifneq ($(filter cv,$(MAKECMDGOALS)),)
+FOLDS = all
 endif
 
 # The environment comes first: make builds it, reads this file again, and goes on.
@@ -92,7 +104,7 @@ endif
 # The plan: the run's name, and "open" if there is something to train, else "done". A run's one file
 # of out-of-fold probabilities stands for all that is trained.
 ifdef ENVIRONMENT_READY
-ifneq ($(filter train predict submission submit,$(MAKECMDGOALS)),)
+ifneq ($(filter train cv predict submission submit,$(MAKECMDGOALS)),)
 PLAN := $(shell $(PIPELINE) plan $(KNOBS))
 ifeq ($(PLAN),)
 $(error stopped by the error above)
@@ -106,7 +118,7 @@ endif
 
 # ---- The way through
 
-.PHONY: help demo test data split settings models preview train predict submission ensemble submit compare runs leaderboard report bench lint clean distclean always
+.PHONY: help demo test data split settings models preview train cv predict submission ensemble submit compare runs leaderboard report bench lint clean distclean always
 
 ## print this list
 help:
@@ -140,6 +152,9 @@ models:
 
 ## train the network; goes on where an interrupted training stopped
 train: $(TRAINED)
+
+## train every fold, at once where that is faster, and write submissions/<run>.csv
+cv: $(SUBMISSION)
 
 ## predict the test images and write submissions/<run>.csv
 predict: $(SUBMISSION)
@@ -180,7 +195,7 @@ $(INPUT)/manifest.json: $(CSV_FILES) $(if $(strip $(ZIP))$(call forced,data),alw
 $(INPUT)/folds.csv: $(INPUT)/manifest.json
 	@$(PIPELINE) split --competition=$(call quote,$(COMPETITION))
 
-RETRAIN := $(call forced,train predict submission)
+RETRAIN := $(call forced,train cv predict submission)
 $(TRAINED): $(INPUT)/folds.csv $(if $(RUN_OPEN)$(RETRAIN),always)
 	@$(PIPELINE) train $(KNOBS) $(if $(RETRAIN),--force)
 

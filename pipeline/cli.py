@@ -52,7 +52,9 @@ class Knobs:
     valid: Text = ""
     """Share of train.csv held out: 0.1, 0.2, 0.3, 0.4 or 0.5."""
     folds: Text = ""
-    """Which validation folds to train: 0, or 0,1,2, or all."""
+    """Which validation folds to train: 0, or 0,1,2, or all; or all-data: hold nothing out."""
+    jobs: Text = ""
+    """Folds trained at once."""
     device: Text = ""
     """auto, cuda, mps or cpu."""
     set: Text = ""
@@ -101,7 +103,10 @@ class Knobs:
 
     def _given(self) -> dict[str, str]:
         """The settings that were given, by their own knobs and by SET."""
-        own = ("model", "augment", "augment_engine", "seed", "epochs", "valid", "folds", "device")
+        own = (
+            *("model", "augment", "augment_engine", "seed", "epochs", "valid", "folds"),
+            *("jobs", "device"),
+        )
         given = {name: getattr(self, name) for name in own if getattr(self, name)}
         extra = parse_assignments(self.set)
         if twice := sorted(given.keys() & extra.keys()):

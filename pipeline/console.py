@@ -2,9 +2,9 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -25,22 +25,20 @@ class _LiveBar:
         self._progress.update(self._task, advance=amount, note=note)
 
 
+class _SortedProgress(Progress):
+    """Bars that are opened and closed at any time, always in the order of their labels."""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self.make_tasks_table(sorted(self.tasks, key=lambda task: task.description))
+
+
 class ConsoleReporter:
-    """Writes lines to standard output; a bar appears only where standard output is a terminal."""
+    """Writes lines to standard output; bars appear only where standard output is a terminal."""
 
     def __init__(self) -> None:
         # Lines are wrapped by the terminal, never by us: they must stay whole for grep and logs.
         self._console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
-
-    def line(self, text: str) -> None:
-        """Print a line."""
-        self._console.print(text)
-        sys.stdout.flush()
-
-    @contextlib.contextmanager
-    def bar(self, label: str, total: int) -> Iterator[Bar]:
-        """Draw a bar that disappears when it is done."""
-        progress = Progress(
+        self._progress = _SortedProgress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -50,8 +48,24 @@ class ConsoleReporter:
             transient=True,
             disable=not self._console.is_terminal,
         )
-        with progress:
-            yield _LiveBar(progress, progress.add_task(label, total=total, note=""))
+
+    def line(self, text: str) -> None:
+        """Print a line."""
+        self._console.print(text)
+        sys.stdout.flush()
+
+    @contextlib.contextmanager
+    def bar(self, label: str, total: int) -> Iterator[Bar]:
+        """Draw a bar that disappears when it is done; several may be open at once."""
+        if not self._progress.tasks:
+            self._progress.start()
+        task = self._progress.add_task(label, total=total, note="")
+        try:
+            yield _LiveBar(self._progress, task)
+        finally:
+            self._progress.remove_task(task)
+            if not self._progress.tasks:
+                self._progress.stop()
 
 
 def print_error(text: str) -> None:

@@ -61,6 +61,8 @@ def specify_run(name: str, preset: str, settings: Settings, recipe: str) -> RunS
     if name:
         return RunSpec(check_run_name(name), preset, settings, recipe)
     parts = [preset, settings.augment, f"s{settings.seed}"]
+    if settings.all_data:
+        parts.append("all-data")
     competition = get_competition(settings.competition)
     if not competition.on_kaggle and preset != competition.slug:
         parts.insert(0, competition.slug)
@@ -102,9 +104,8 @@ def specify_again(config: RunConfig, **overrides: object) -> RunSpec:
     Raises:
         UserError: The configuration or a value is not valid.
     """
-    settings = parse_settings(
-        config.settings | overrides, f"the configuration of run {config.run} with your knobs"
-    )
+    source = f"the configuration of run {config.run}" + (" with your knobs" if overrides else "")
+    settings = parse_settings(config.settings | overrides, source)
     return RunSpec(config.run, config.preset, settings, config.recipe)
 
 
@@ -186,18 +187,30 @@ def join_out_of_fold(paths: RunPaths) -> Probs:
     return Probs(rows, probs, made_from).sorted_by_id()
 
 
-def load_out_of_fold(run: str, workspace: Workspace) -> Probs:
+def load_out_of_fold(run: str, workspace: Workspace, *, may_be_empty: bool = False) -> Probs:
     """Return the out-of-fold probabilities of a run; ids are rows of `train.csv`, sorted.
 
+    Args:
+        run: A single run or an ensemble.
+        workspace: Where it lies.
+        may_be_empty: Accept a run trained on all data, which has probabilities of no row.
+
     Raises:
-        UserError: There is no such run, nothing of it is finished, or the file is damaged.
+        UserError: There is no such run, nothing of it is finished, it has no row, or the file is
+            damaged.
     """
     try:
-        return load_probs(workspace.run(run).oof)
+        probs = load_probs(workspace.run(run).oof)
     except FileNotFoundError:
         raise UserError(
             f"run {run} has no out-of-fold probabilities; train it first: `make train`."
         ) from None
+    if not (len(probs.ids) or may_be_empty):
+        raise UserError(
+            f"run {run} was trained on all rows and so was validated on none; this needs a run "
+            "of folds: `make cv`."
+        )
+    return probs
 
 
 def out_of_fold_accuracy(out_of_fold: Probs, labels: npt.NDArray[np.integer]) -> Accuracy:
@@ -216,12 +229,17 @@ def out_of_fold_accuracy(out_of_fold: Probs, labels: npt.NDArray[np.integer]) ->
     return count_correct(out_of_fold.probs, labels[rows])
 
 
+def accuracy_if_validated(out_of_fold: Probs, labels: npt.NDArray[np.integer]) -> Accuracy | None:
+    """Return `out_of_fold_accuracy`, or None if the run was trained on all rows."""
+    return out_of_fold_accuracy(out_of_fold, labels) if len(out_of_fold.ids) else None
+
+
 def spec_differences(config: RunConfig, spec: RunSpec) -> list[str]:
     """Return what the run on disk trains differently from the one asked for, a text each.
 
     Settings that say where something is computed do not count.
     """
-    return _differences(_identity(config), config.recipe, spec.settings.identity(), spec.recipe)
+    return _differences(specify_again(config), spec)
 
 
 def config_differences(config: RunConfig, other: RunConfig) -> list[str]:
@@ -230,7 +248,7 @@ def config_differences(config: RunConfig, other: RunConfig) -> list[str]:
     Raises:
         UserError: A configuration has a setting that there is not.
     """
-    return _differences(_identity(config), config.recipe, _identity(other), other.recipe)
+    return _differences(specify_again(config), specify_again(other))
 
 
 def data_differences(config: RunConfig, digits_sha256: str, folds_sha256: str) -> list[str]:
@@ -245,20 +263,18 @@ def data_differences(config: RunConfig, digits_sha256: str, folds_sha256: str) -
 
 def fingerprint(config: RunConfig) -> str:
     """Return a hash of everything that decides what is trained; it marks the run's files."""
-    parts = [_identity(config), config.recipe, config.digits_sha256, config.folds_sha256]
+    identity = specify_again(config).settings.identity()
+    parts = [identity, config.recipe, config.digits_sha256, config.folds_sha256]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _identity(config: RunConfig) -> dict[str, object]:
-    return parse_settings(config.settings, f"the configuration of run {config.run}").identity()
-
-
-def _differences(
-    mine: dict[str, object], my_recipe: str, other: dict[str, object], other_recipe: str
-) -> list[str]:
+def _differences(a: RunSpec, b: RunSpec) -> list[str]:
+    decisive = a.settings.identity() | b.settings.identity()
     found = [
-        f"{name} {mine[name]!r} → {other[name]!r}" for name in mine if mine[name] != other[name]
+        f"{name} {getattr(a.settings, name)!r} → {getattr(b.settings, name)!r}"
+        for name in decisive
+        if a.settings.identity().get(name) != b.settings.identity().get(name)
     ]
-    if my_recipe != other_recipe and mine["augment"] == other["augment"]:
-        found.append(f"the recipe {other['augment']!r} was edited")
+    if a.recipe != b.recipe and a.settings.augment == b.settings.augment:
+        found.append(f"the recipe {b.settings.augment!r} was edited")
     return found

@@ -6,6 +6,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+NO_VALIDATION = "no validation: trained on all rows"
+"""What is said in place of an accuracy where no image was held out."""
+
 
 @dataclass(frozen=True)
 class Accuracy:

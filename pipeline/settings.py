@@ -13,7 +13,10 @@ from pipeline.errors import UserError
 NUM_FOLDS = 10
 """Folds of the split; a validation share is a whole number of them."""
 
-EXECUTION_FIELDS = frozenset({"folds", "device", "num_workers", "predict_batch_size"})
+ALL_DATA = -1
+"""Number of the training that holds nothing out; the others are numbered from 0."""
+
+EXECUTION_FIELDS = frozenset({"folds", "jobs", "device", "num_workers", "predict_batch_size"})
 """Fields that say where and how much is computed, not what; they do not tell runs apart."""
 
 
@@ -40,7 +43,11 @@ class Settings(BaseModel):
         0.1, description="Share of train.csv held out for validation; a whole number of tenths."
     )
     folds: str = Field(
-        "0", description="Which validation folds to train: one (0), several (0,1) or all."
+        "0",
+        description="Which validation folds to train: one (0), several (0,1), all; or all-data.",
+    )
+    jobs: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = Field(
+        "auto", description="Folds trained at once; auto: one per core on a CPU, else one."
     )
     epochs: Annotated[int, Field(ge=1, le=10_000)] = Field(
         12, description="Passes over the training images."
@@ -100,10 +107,12 @@ class Settings(BaseModel):
     @field_validator("folds")
     @classmethod
     def _well_formed_folds(cls, folds: str) -> str:
+        if folds in ("all", "all-data"):
+            return folds
         parts = folds.replace(" ", "").split(",")
-        if folds != "all" and not all(part.isdecimal() for part in parts):
-            raise ValueError("must be a number, numbers with commas between them, or all")
-        return "all" if folds == "all" else ",".join(map(str, sorted({int(p) for p in parts})))
+        if not all(part.isdecimal() for part in parts):
+            raise ValueError("must be a number, numbers with commas between them, all or all-data")
+        return ",".join(map(str, sorted({int(part) for part in parts})))
 
     @property
     def num_valid_folds(self) -> int:
@@ -111,12 +120,21 @@ class Settings(BaseModel):
         return round(self.valid * NUM_FOLDS)
 
     @property
+    def all_data(self) -> bool:
+        """Whether one network is trained on all rows, with none left to validate on."""
+        return self.folds == "all-data"
+
+    @property
     def fold_numbers(self) -> list[int]:
         """The trainings asked for; number k holds out folds k·v, …, k·v + v - 1 of v together.
+
+        `ALL_DATA` alone if nothing is held out.
 
         Raises:
             UserError: There is no such fold at this validation share.
         """
+        if self.all_data:
+            return [ALL_DATA]
         available = list(range(NUM_FOLDS // self.num_valid_folds))
         if self.folds == "all":
             return available
@@ -130,11 +148,17 @@ class Settings(BaseModel):
 
     def held_out(self, fold: int) -> list[int]:
         """The folds of the split that training number `fold` validates on."""
+        if fold == ALL_DATA:
+            return []
         return list(range(fold * self.num_valid_folds, (fold + 1) * self.num_valid_folds))
 
     def identity(self) -> dict[str, Any]:
-        """The settings that decide what is trained: all but `EXECUTION_FIELDS`."""
-        return self.model_dump(exclude=set(EXECUTION_FIELDS))
+        """The settings that decide what is trained: all but `EXECUTION_FIELDS`.
+
+        One of these counts in one case: all data are another run than folds of them.
+        """
+        counts = {"folds"} if self.all_data else set()
+        return self.model_dump(exclude=set(EXECUTION_FIELDS - counts))
 
 
 def preset_names() -> list[str]:

@@ -166,6 +166,19 @@ def test_more_folds_are_trained_beside_the_first(submitted):
     assert "Nothing to be done" in submitted.make("-j4", "submission", *QUICK, "FOLDS=0,1")
 
 
+def test_cv_trains_every_fold_and_predicts(checkout):
+    text = checkout.make("cv", *QUICK, "VALID=0.5")
+    assert "2 folds, out of fold: accuracy" in text
+    assert "predicted by 2 networks" in text
+    assert "Nothing to be done" in checkout.make("submission", *QUICK, "VALID=0.5", "FOLDS=all")
+
+
+def test_fold_is_another_name_of_folds(checkout):
+    assert "--folds='all-data'" in checkout.make("-n", "train", *QUICK, "FOLD=all-data")
+    refused = checkout.make("train", *QUICK, "FOLD=0", "FOLDS=1", ok=False)
+    assert "FOLD and FOLDS are the same knob" in refused
+
+
 def test_an_ensemble_is_submitted_by_its_name_alone(submitted, tmp_path):
     submitted.make("train", *QUICK, "SEED=3")
     submitted.make("ensemble", f"RUNS={' '.join(submitted.runs())}", "RUN=both", "DEVICE=cpu")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.competition import Competition
 from pipeline.errors import UserError
+from pipeline.settings import ALL_DATA
 
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -75,7 +76,7 @@ class InputPaths:
 
 @dataclass(frozen=True)
 class FoldPaths:
-    """The files of `runs/<run>/fold<k>/`."""
+    """The files of `runs/<run>/fold<k>/` or `runs/<run>/all-data/`."""
 
     folder: Path
 
@@ -101,7 +102,7 @@ class FoldPaths:
 
     @property
     def oof(self) -> Path:
-        """Probabilities of the validation rows, by id. Written last: the fold is finished."""
+        """Probabilities of the validation rows (none of all data), by id. Written last of all."""
         return self.folder / "oof.npz"
 
 
@@ -146,15 +147,16 @@ class RunPaths:
         return self.folder / ".lock"
 
     def fold(self, fold: int) -> FoldPaths:
-        """The files of one fold."""
-        return FoldPaths(self.folder / f"fold{fold}")
+        """The files of one fold, or of the training on `ALL_DATA`."""
+        return FoldPaths(self.folder / ("all-data" if fold == ALL_DATA else f"fold{fold}"))
 
     def finished_folds(self) -> list[int]:
-        """The folds whose training is finished, in order."""
+        """The folds whose training is finished, in order; `ALL_DATA` if that is the one."""
         folds = (
             path.parent.name.removeprefix("fold") for path in self.folder.glob("fold*/oof.npz")
         )
-        return sorted(int(fold) for fold in folds if fold.isdigit())
+        all_data = [ALL_DATA] if self.fold(ALL_DATA).oof.exists() else []
+        return all_data + sorted(int(fold) for fold in folds if fold.isdigit())
 
     def histories(self) -> list[Path]:
         """The histories of all folds that were begun, by name."""

@@ -140,12 +140,15 @@ class FoldFacts(_Record):
 
     Attributes:
         device: The device and its arithmetic, in words.
+        num_threads: CPU threads of the training. Sums come out in another order with another
+            number of them, so only the same number gives the same weights bit for bit.
         host_peak_bytes: Most memory that the training process ever held, without its worker
             processes; None where the operating system does not say.
         device_peak_bytes: Most memory that the networks took on a device with memory of its own.
     """
 
     device: str
+    num_threads: int | None = None
     host_peak_bytes: int | None = None
     device_peak_bytes: int | None = None
 
@@ -173,7 +176,8 @@ class Receipt(_Record):
         submitted_at: UTC time of the upload, ISO 8601.
         folds: The folds whose networks were averaged; empty for an ensemble.
         members: The runs that were averaged; empty for a single run.
-        valid_correct, valid_total: Validation images counted, over those folds.
+        valid_correct, valid_total: Validation images counted, over those folds; 0 and 0 if all
+            data were trained on.
         expected: The score that this accuracy promises, with its 95 % interval; None if no image
             was held out.
         reference: Kaggle's number for the submission, if it gave one.

@@ -31,8 +31,9 @@ class EpochNumbers:
     Attributes:
         epoch: Counted from 1.
         train_loss: Mean cross-entropy over the epoch's training batches, dropout active.
-        valid_loss: Mean cross-entropy of the validation images.
-        valid_correct, valid_total: Validation images classified correctly, and all of them.
+        valid_loss: Mean cross-entropy of the validation images; not a number without any.
+        valid_correct, valid_total: Validation images classified correctly, and all of them; 0 if
+            all data are trained on.
         learning_rate: At the epoch's end.
         elapsed_s: Seconds for training and validation.
         images_per_s: Training images per second of training.
@@ -49,7 +50,7 @@ class EpochNumbers:
 
     @property
     def valid(self) -> Accuracy:
-        """The validation accuracy."""
+        """The validation accuracy, of at least one image."""
         return Accuracy(self.valid_correct, self.valid_total)
 
     def as_dict(self) -> dict[str, float]:
@@ -167,7 +168,7 @@ class Trainer:
 
         Args:
             batches: `steps_per_epoch` batches.
-            valid: The held-out images, never augmented.
+            valid: The held-out images, never augmented; none if all data are trained on.
             on_batch: Called after each step with its number of images.
         """
         start = time.perf_counter()
@@ -185,13 +186,13 @@ class Trainer:
             on_batch(len(images))
         train_loss = float(loss_sum) / num_images
         trained = time.perf_counter()
-        valid_loss, accuracy = self._validate(valid)
+        valid_loss, valid_correct = self._validate(valid) if len(valid) else (math.nan, 0)
         numbers = EpochNumbers(
             epoch=self.num_epochs_done + 1,
             train_loss=train_loss,
             valid_loss=valid_loss,
-            valid_correct=accuracy.correct,
-            valid_total=accuracy.total,
+            valid_correct=valid_correct,
+            valid_total=len(valid),
             learning_rate=learning_rate,
             elapsed_s=time.perf_counter() - start,
             images_per_s=num_images / (trained - start),
@@ -249,8 +250,9 @@ class Trainer:
             batch_size=self._settings.predict_batch_size,
         )
 
-    def _validate(self, valid: LabelledImages) -> tuple[float, Accuracy]:
+    def _validate(self, valid: LabelledImages) -> tuple[float, int]:
+        """The mean cross-entropy of the held-out images, and how many are classified correctly."""
         logits = self.predict_logits(valid.images)
         labels = torch.from_numpy(valid.labels.astype(np.int64))
         loss = F.cross_entropy(torch.from_numpy(logits), labels)
-        return float(loss), count_correct(softmax(logits), valid.labels)
+        return float(loss), count_correct(softmax(logits), valid.labels).correct

@@ -17,14 +17,14 @@ from pipeline.reporting import Reporter
 from pipeline.runs import (
     EnsembleSpec,
     RunSpec,
+    accuracy_if_validated,
     find_run,
     fingerprint,
     load_out_of_fold,
     load_run_digits,
-    out_of_fold_accuracy,
     read_config,
 )
-from pipeline.scoring import Accuracy, describe_expected
+from pipeline.scoring import NO_VALIDATION, Accuracy, describe_expected
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class _Member:
 
 def combine_runs(
     spec: EnsembleSpec, workspace: Workspace, reporter: Reporter, *, force: bool = False
-) -> Accuracy:
+) -> Accuracy | None:
     """Average the out-of-fold and the test probabilities of finished runs, joined by id.
 
     Every run counts the same. Test probabilities that are not there yet are predicted.
@@ -58,7 +58,7 @@ def combine_runs(
         force: Replace an ensemble of that name and other members.
 
     Returns:
-        The ensemble's accuracy on its members' validation images.
+        The ensemble's accuracy on its members' validation images; None of runs on all data.
 
     Raises:
         UserError: The runs cannot be averaged, or the name belongs to another run.
@@ -79,19 +79,24 @@ def combine_runs(
         write_record(paths.ensemble, _describe(spec.name, members, workspace))
         save_probs(paths.oof, valid)  # written last: the ensemble is finished
     width = max(len(name) for name in [spec.name, *(m.spec.name for m in members)])
+    accuracy = accuracy_if_validated(valid, digits.train_labels)
     for member in members:
-        own = out_of_fold_accuracy(member.valid, digits.train_labels)
-        reporter.line(f"{member.spec.name:{width}}  accuracy {own}")
-    accuracy = out_of_fold_accuracy(valid, digits.train_labels)
-    reporter.line(f"{spec.name:{width}}  accuracy {accuracy}, the mean of {len(members)} runs")
-    num_folds = len(workspace.run(members[0].spec.name).finished_folds())
-    reporter.line(describe_expected(accuracy, len(digits.test_images), num_folds))
+        own = accuracy_if_validated(member.valid, digits.train_labels)
+        reporter.line(f"{member.spec.name:{width}}  {_say(own)}")
+    reporter.line(f"{spec.name:{width}}  {_say(accuracy)}, the mean of {len(members)} runs")
+    if accuracy:
+        num_folds = len(workspace.run(members[0].spec.name).finished_folds())
+        reporter.line(describe_expected(accuracy, len(digits.test_images), num_folds))
     return accuracy
+
+
+def _say(accuracy: Accuracy | None) -> str:
+    return f"accuracy {accuracy}" if accuracy else NO_VALIDATION
 
 
 def _read_member(spec: RunSpec, workspace: Workspace) -> _Member:
     config = read_config(spec.name, workspace)
-    valid = load_out_of_fold(spec.name, workspace).sorted_by_id()
+    valid = load_out_of_fold(spec.name, workspace, may_be_empty=True).sorted_by_id()
     return _Member(spec, config, fingerprint(config), valid)
 
 

@@ -30,13 +30,13 @@ class Upload:
         self.csv_file = csv_file
         self.reporter = reporter
 
-    def submit(self, new: Receipt, what: str, accuracy: Accuracy, *, force: bool) -> Receipt:
+    def submit(self, new: Receipt, what: str, accuracy: Accuracy | None, *, force: bool) -> Receipt:
         """Make sure that the file is in Kaggle's list, and return its receipt.
 
         Args:
             new: The receipt to write, but for message and mark.
             what: The user's words.
-            accuracy: For the message.
+            accuracy: For the message; None if no image was held out.
             force: Upload even if that was done before.
 
         Raises:

@@ -11,8 +11,9 @@ from pipeline.competition import Competition, get_competition
 from pipeline.errors import UserError
 from pipeline.kaggle.upload import Upload
 from pipeline.reporting import Reporter
-from pipeline.runs import load_out_of_fold, load_run_digits, out_of_fold_accuracy, read_run
+from pipeline.runs import accuracy_if_validated, load_out_of_fold, load_run_digits, read_run
 from pipeline.scoring import expect_score
+from pipeline.settings import ALL_DATA
 
 
 def submit(
@@ -64,7 +65,8 @@ def submit(
         if not csv_file.exists():
             raise UserError(f"{csv_file} is missing; run `make predict RUN={run}`.")
         check_submission(csv_file, own, num_rows=len(digits.test_images))
-        accuracy = out_of_fold_accuracy(load_out_of_fold(run, workspace), digits.train_labels)
+        out_of_fold = load_out_of_fold(run, workspace, may_be_empty=True)
+        accuracy = accuracy_if_validated(out_of_fold, digits.train_labels)
         receipt = Receipt(
             run=run,
             competition=own.slug,
@@ -72,11 +74,11 @@ def submit(
             message="",
             mark="",
             submitted_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            folds=paths.finished_folds(),
+            folds=[fold for fold in paths.finished_folds() if fold != ALL_DATA],
             members=record.member_names,
-            valid_correct=accuracy.correct,
-            valid_total=accuracy.total,
-            expected=expect_score(accuracy, len(digits.test_images)),
+            valid_correct=accuracy.correct if accuracy else 0,
+            valid_total=accuracy.total if accuracy else 0,
+            expected=expect_score(accuracy, len(digits.test_images)) if accuracy else None,
         )
         receipt_file = workspace.receipt(run)
         if own.on_kaggle:
@@ -89,7 +91,7 @@ def submit(
         board = "public leaderboard" if own.on_kaggle else "practice leaderboard, graded here"
         reporter.line(f"score       {_score(receipt)} ({board})")
         reporter.line(f"expected    {_expected(receipt)}")
-        reporter.line(f"validation  {accuracy}")
+        reporter.line(f"validation  {accuracy or 'none: trained on all rows'}")
         reporter.line(f"submission  {csv_file.relative_to(workspace.root)}")
         reporter.line(f"receipt     {receipt_file.relative_to(workspace.root)}")
         return receipt

@@ -10,7 +10,7 @@ from pipeline.scoring import Accuracy
 
 def train(
     spec: RunSpec | EnsembleSpec, workspace: Workspace, reporter: Reporter, *, force: bool = False
-) -> Accuracy:
+) -> Accuracy | None:
     """Train the folds asked for that are not finished yet, of a run or of an ensemble's members.
 
     Args:
@@ -20,7 +20,8 @@ def train(
         force: Throw away what there is so far and start again.
 
     Returns:
-        The accuracy on the validation images of all finished folds.
+        The accuracy on the validation images of all finished folds; None if all data are
+        trained on.
 
     Raises:
         UserError: See `train_run` and `combine_runs`.

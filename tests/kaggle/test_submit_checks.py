@@ -5,6 +5,7 @@ import pytest
 
 from pipeline.artifacts.files import locked
 from pipeline.artifacts.paths import Workspace
+from pipeline.artifacts.probs import Probs, save_probs
 from pipeline.competition import get_competition
 from pipeline.errors import UserError
 from pipeline.stages.submit import submit
@@ -34,6 +35,11 @@ def test_practice_is_graded_here_and_never_uploaded(
     assert reporter.lines[2].startswith("validation  0.9000 (9/10, ")
     with pytest.raises(UserError, match="belongs to COMPETITION=practice and cannot be"):
         submit("cnn", DIGITS, workspace, Lines())
+    nothing_held_out = Probs(np.empty(0, np.int64), np.empty((0, 10), np.float32))
+    save_probs(workspace.run("cnn").oof, nothing_held_out)
+    receipt = submit("cnn", practice, workspace, reporter)
+    assert (receipt.valid_correct, receipt.valid_total, receipt.expected) == (0, 0, None)
+    assert "validation  none: trained on all rows" in reporter.lines
     assert not kaggle_server.requests
 
 
