@@ -79,9 +79,10 @@ def learning_rate_at(step: int, num_steps: int, peak: float, warmup: float) -> f
 class Trainer:
     """One network in training. Its whole state can be taken out and put back between epochs.
 
-    On a CPU, the same settings and batches give the same weights bit for bit, also when the
-    training was taken out and put back in another process. CUDA's kernels add in an order of
-    their own, so weights agree closely there, not exactly.
+    On a CPU, the same settings, batches and number of threads give the same weights bit for bit,
+    also when the training was taken out and put back in another process. Another number of threads
+    adds in another order (weights differ by up to 8e-6 after nine steps), and CUDA's kernels add
+    in an order of their own, so there weights agree closely, not exactly.
     """
 
     def __init__(
