@@ -15,6 +15,7 @@ from pipeline.settings import ALL_DATA, resolve
 from pipeline.stages.ensemble import ensemble
 from pipeline.stages.plan import plan
 from pipeline.stages.predict import predict
+from pipeline.stages.runs import list_runs
 from pipeline.stages.train import train
 from tests import tiny
 from tests.test_training import StopAfter
@@ -42,6 +43,9 @@ def test_all_rows_are_trained_on_and_no_accuracy_is_claimed(tiny_workspace):
     predict(spec(tiny_workspace), tiny_workspace, reporter)
     assert f"{tiny.NUM_TEST} test images predicted by 1 network" in reporter.text
     assert not plan(spec(tiny_workspace), tiny_workspace).is_open
+    (row,) = list_runs(tiny_workspace)
+    assert (row.folds_done, row.num_folds, row.accuracy, row.fault) == (1, 1, None, "")
+    assert row.elapsed_s > 0
 
 
 def test_it_goes_on_where_it_was_interrupted(tiny_workspace):

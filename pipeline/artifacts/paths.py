@@ -160,7 +160,7 @@ class RunPaths:
 
     def histories(self) -> list[Path]:
         """The histories of all folds that were begun, by name."""
-        return sorted(self.folder.glob("fold*/history.csv"))
+        return sorted(self.folder.glob("*/history.csv"))
 
     def changed_at(self) -> float:
         """When the run last came on, in seconds since 1970: an epoch, or an average."""

@@ -12,10 +12,10 @@ from pipeline.artifacts.tables import read_history
 from pipeline.board.runs import RunRow
 from pipeline.errors import UserError
 from pipeline.runs import (
+    accuracy_if_validated,
     find_run,
     load_out_of_fold,
     load_run_digits,
-    out_of_fold_accuracy,
     read_config,
 )
 from pipeline.scoring import Accuracy
@@ -69,7 +69,7 @@ class _Collector:
             augment=_join(each.augment for each in settings),
             seeds=tuple(sorted({each.seed for each in settings})),
             folds_done=min(len(each.finished_folds()) for each in paths),
-            num_folds=NUM_FOLDS // settings[0].num_valid_folds,
+            num_folds=1 if settings[0].all_data else NUM_FOLDS // settings[0].num_valid_folds,
             elapsed_s=_elapsed_s(paths),
         )
 
@@ -77,11 +77,11 @@ class _Collector:
         """The accuracy over all finished folds; None before the first is finished."""
         if not self.workspace.run(record.run).oof.exists():
             return None
-        out_of_fold = load_out_of_fold(record.run, self.workspace)
+        out_of_fold = load_out_of_fold(record.run, self.workspace, may_be_empty=True)
         if record.digits_sha256 not in self.labels:
             digits = load_run_digits(record, self.workspace)
             self.labels[record.digits_sha256] = digits.train_labels
-        return out_of_fold_accuracy(out_of_fold, self.labels[record.digits_sha256])
+        return accuracy_if_validated(out_of_fold, self.labels[record.digits_sha256])
 
     def _score(self, name: str) -> float | None:
         try:
