@@ -101,13 +101,19 @@ def restore_network(paths: FoldPaths) -> tuple[Classifier, Preprocessing]:
     """Return the network of a finished fold, on the CPU, and the preprocessing it expects.
 
     Raises:
-        UserError: Its file is damaged.
+        UserError: Its file is damaged, or the network's code is another now.
     """
     network = load_network(paths.weights)
     facts = network.facts
     shape = tuple(facts["image_shape"])
     model = create_model(facts["model"], shape, facts["num_classes"], dropout=0.0)
-    model.load_state_dict(network.weights)
+    try:
+        model.load_state_dict(network.weights)
+    except RuntimeError:
+        raise UserError(
+            f"{paths.weights} does not fit the network {facts['model']} as it is now; bring its "
+            "code back, or train the run again with FORCE=1."
+        ) from None
     return model, Preprocessing(**facts["preprocessing"])
 
 

@@ -7,10 +7,16 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from pipeline.artifacts.digits_cache import load_manifest
-from pipeline.artifacts.files import write_text
+from pipeline.artifacts.files import sha256, write_text
 from pipeline.artifacts.paths import FoldPaths, Workspace
-from pipeline.artifacts.probs import load_probs
-from pipeline.artifacts.records import FoldFacts, Receipt, read_record
+from pipeline.artifacts.probs import Probs, load_probs
+from pipeline.artifacts.records import (
+    EnsembleConfig,
+    FoldFacts,
+    Receipt,
+    RunConfig,
+    read_record,
+)
 from pipeline.artifacts.tables import read_history
 from pipeline.augment.preview import draw_preview
 from pipeline.augment.registry import deserialise
@@ -30,7 +36,13 @@ from pipeline.report.evidence import Evidence, Fold, Map, Training
 from pipeline.report.page import SECTIONS, render_page
 from pipeline.report.testset import NUM_SHOWN
 from pipeline.reporting import Reporter, Silent
-from pipeline.runs import load_out_of_fold, load_run_digits, read_config, read_run
+from pipeline.runs import (
+    join_out_of_fold,
+    load_out_of_fold,
+    load_run_digits,
+    read_config,
+    read_run,
+)
 
 _BATCH = 512
 
@@ -94,7 +106,7 @@ def _gather(
     """Read what a run left, and let its networks look at the images that are shown."""
     record = read_run(run, workspace)
     digits = load_run_digits(record, workspace)
-    out_of_fold = load_out_of_fold(run, workspace)
+    out_of_fold = _load_out_of_fold(record, workspace)
     if not np.isfinite(out_of_fold.probs).all():
         raise UserError(
             f"the probabilities of run {run} are not numbers: its training diverged; train again "
@@ -132,6 +144,26 @@ def _gather(
         map=laid_out,
         receipt=_read_receipt(workspace.receipt(run)),
     )
+
+
+def _load_out_of_fold(record: RunConfig | EnsembleConfig, workspace: Workspace) -> Probs:
+    """The probabilities of all validation images: of a run, those of whatever is finished."""
+    paths = workspace.run(record.run)
+    if isinstance(record, RunConfig):
+        if not paths.finished_folds():
+            raise UserError(
+                f"run {record.run} has no finished fold yet; finish it with "
+                f"`make train RUN={record.run}`."
+            )
+        return join_out_of_fold(paths)
+    for member in record.members:
+        oof = workspace.run(member.run).oof
+        if not oof.exists() or sha256(oof) != member.oof_sha256:
+            raise UserError(
+                f"run {member.run} has changed since {record.run} was made of it; run "
+                f"`make train RUN={record.run}`, which averages anew."
+            )
+    return load_out_of_fold(record.run, workspace)
 
 
 def _read_training(run: str, workspace: Workspace, digits: Digits) -> Training:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.image import imread
 
 from pipeline.artifacts.digits_cache import load_digits
 from pipeline.artifacts.paths import Workspace
 from pipeline.artifacts.probs import Probs, load_probs, save_probs
 from pipeline.artifacts.records import FoldFacts, Receipt, read_record, write_record
+from pipeline.artifacts.weights import Network, load_network, save_network
 from pipeline.errors import UserError
 from pipeline.jobs.training import train_run
 from pipeline.reporting import Silent
@@ -30,6 +32,8 @@ SECTIONS = [
 PLANTED = {1: (3, 0.995), 4: (6, 0.6)}
 """Label → what four of its images are read as, with which probability."""
 
+PLANTED_ROWS = [label + 50 * number for label in PLANTED for number in range(4)]
+
 
 def read_png(picture: bytes) -> np.ndarray:
     """A PNG as float (H, W, 3 or 4) in [0, 1]."""
@@ -45,7 +49,7 @@ def plant_mistakes(workspace: Workspace, run: str) -> None:
         probs = np.full_like(found.probs, 0.001)
         probs[np.arange(len(probs)), labels[found.ids]] = 0.991
         for label, (read_as, prob) in PLANTED.items():
-            misread = np.isin(found.ids, label + 50 * np.arange(4))
+            misread = np.isin(found.ids, PLANTED_ROWS) & (labels[found.ids] == label)
             probs[misread] = (1 - prob) / 9
             probs[misread, read_as] = prob
         save_probs(path, Probs(found.ids, probs, found.made_from))
@@ -326,6 +330,10 @@ def test_an_ensemble_has_a_report_of_its_own(browser, two_runs):
     making = visit.page.locator("#making").inner_text()
     assert re.search(r"seed\s+0, 1\s", making)
     assert re.search(r"augment\s+affine, none\s", making)
+    found = load_probs(both.run("other").oof)
+    save_probs(both.run("other").oof, Probs(found.ids, found.probs, "changed"))
+    with pytest.raises(UserError, match="run other has changed since mean was made of it"):
+        report("mean", both, Silent())
 
 
 def test_the_device_and_the_memory_of_a_training_are_told(workspace, page):
@@ -335,17 +343,36 @@ def test_the_device_and_the_memory_of_a_training_are_told(workspace, page):
     assert facts.memory in page.read_text()
 
 
+def test_a_run_in_the_middle_of_its_folds_has_a_report_of_what_is_finished(workspace, tmp_path):
+    shutil.copytree(workspace.root, tmp_path / "work")
+    started = Workspace(tmp_path / "work")
+    started.run("tiny").oof.unlink()
+    started.run("tiny").fold(1).oof.unlink()
+    text = report("tiny", started, Silent(), device="cpu").read_text()
+    num_right = 100 - np.isin(load_probs(started.run("tiny").fold(0).oof).ids, PLANTED_ROWS).sum()
+    assert f"{num_right} of 100 images" in text
+    started.run("tiny").fold(0).oof.unlink()
+    with pytest.raises(UserError, match="tiny has no finished fold yet"):
+        report("tiny", started, Silent())
+
+
 def test_what_is_missing_or_foreign_is_named(workspace, tmp_path):
     shutil.copytree(workspace.root, tmp_path / "work")
     broken = Workspace(tmp_path / "work")
     broken.run("tiny").report.unlink(missing_ok=True)
     with pytest.raises(UserError, match="there is no run nowhere"):
         report("nowhere", broken, Silent())
+    weights = broken.run("tiny").fold(1).weights
+    network = load_network(weights)
+    save_network(weights, Network({"conv9.bias": torch.zeros(3)}, network.facts))
+    with pytest.raises(UserError, match="does not fit the network dropout_cnn as it is now"):
+        report("tiny", broken, Silent())
     history = broken.run("tiny").fold(1).history
     history.write_text("epoch,train_loss\n1,abc\n")
     with pytest.raises(UserError, match=r"history\.csv is damaged"):
         report("tiny", broken, Silent())
-    oof = broken.run("tiny").oof
+    history.write_text(workspace.run("tiny").fold(1).history.read_text())
+    oof = broken.run("tiny").fold(1).oof
     found = load_probs(oof)
     save_probs(oof, Probs(found.ids, np.full_like(found.probs, np.nan)))
     with pytest.raises(UserError, match="its training diverged"):
