@@ -43,13 +43,17 @@ A =
 B =
 ## for compare: 1 also draws the digits that changed sides
 IMAGES =
+## for try: seeds of each side, at most, as in SEEDS="0 1 2"; empty: the preset's
+SEEDS =
+## for try: the run to beat, with its settings and recipe; empty: the preset as it is
+BASE =
 ## for data: the zip downloaded in the browser, or a folder with the CSV files
 ZIP =
 ## for data: 1 accepts other numbers of rows than the competition's
 ANY_SIZE =
 ## for submit: words sent along with the submission
 MESSAGE =
-## for runs: newest, name, preset, network, recipe, seed, folds, accuracy, time or score
+## for runs: newest, name, preset, network, recipe, seed, folds, accuracy, time, score
 SORT =
 ## for runs and leaderboard: 1 prints CSV instead of a table
 CSV =
@@ -81,7 +85,7 @@ KNOBS = --competition=$(call quote,$(COMPETITION)) \
 
 # make would take a misspelt knob without a word and do something else than was meant.
 KNOB_NAMES := COMPETITION PRESET MODEL AUGMENT AUGMENT_ENGINE SEED EPOCHS VALID FOLDS FOLD JOBS \
-  DEVICE SET RUN RUNS A B IMAGES ZIP ANY_SIZE MESSAGE SORT CSV FORCE PYTHON
+  DEVICE SET RUN RUNS A B IMAGES SEEDS BASE ZIP ANY_SIZE MESSAGE SORT CSV FORCE PYTHON
 TYPED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOB_NAMES),$(TYPED))
 ifneq ($(UNKNOWN),)
@@ -118,7 +122,7 @@ endif
 
 # ---- The way through
 
-.PHONY: help demo test data split settings models preview train cv predict submission ensemble submit compare runs leaderboard report bench lint clean distclean always
+.PHONY: help demo test data split settings models preview train cv predict submission ensemble submit compare try runs leaderboard report bench lint clean distclean always
 
 ## print this list
 help:
@@ -174,6 +178,10 @@ submit: $(SUBMISSION)
 ## is run B better than run A? make compare A=... B=...
 compare:
 	@$(PIPELINE) compare $(call option,--a,A) $(call option,--b,B) $(if $(strip $(IMAGES)),--images)
+
+## does a change help? trains it and its baseline until that is clear
+try: $(INPUT)/folds.csv
+	@$(PIPELINE) try $(KNOBS) $(call option,--seeds,SEEDS) $(call option,--base,BASE)
 
 ## a run on one page: runs/<run>/report.html; or beside another: A=... B=...
 report:

@@ -6,9 +6,9 @@ run: `make` asks for a run's name at every call, and torch alone takes seconds t
 
 import errno
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from tyro.conf import arg
@@ -22,10 +22,14 @@ from pipeline.runs import (
     RunSpec,
     find_run,
     read_config,
+    respecify,
     specify_again,
     specify_run,
 )
 from pipeline.settings import EXECUTION_FIELDS, parse_assignments, resolve
+
+if TYPE_CHECKING:
+    from pipeline.jobs.turn import Pair
 
 Text = Annotated[str, arg(metavar="")]
 """Knobs arrive as text, empty for "the preset's"; `settings` checks and converts them."""
@@ -68,9 +72,12 @@ class Knobs:
         Raises:
             UserError: A knob's name or value is not valid, or the recipe is faulty.
         """
+        return self._specify(self._given(), workspace)
+
+    def _specify(self, given: dict[str, str], workspace: Workspace) -> RunSpec:
+        """The preset's run with some settings of its own."""
         from pipeline.augment.registry import recipe_text
 
-        given = self._given()
         preset = self.preset or get_competition(self.competition).preset
         settings = resolve(preset, {"competition": self.competition} | given)
         return specify_run(self.run, preset, settings, recipe_text(settings.augment, workspace))
@@ -408,6 +415,58 @@ class Runs:
                 print_note(f"{row.name}: {row.fault}")
 
 
+@dataclass(frozen=True)
+class Try(Knobs):
+    """Train a change as its baseline is trained, cheapest first, and say whether it helps."""
+
+    seeds: Text = ""
+    """Seeds of each side, at most, separated by spaces; empty: the preset's."""
+    base: Text = ""
+    """A run to be the baseline, with its settings and recipe; empty: the preset as it is."""
+
+    def __call__(self, workspace: Workspace) -> None:
+        """Run the stage."""
+        from pipeline.console import ConsoleReporter
+        from pipeline.stages.try_ import DEFAULT_NUM_FOLDS, try_change
+
+        pairs = self._pair_up(workspace)
+        settings = pairs[0][0].settings
+        folds = settings.fold_numbers
+        if not self._given().get("folds"):
+            folds = settings.model_copy(update={"folds": "all"}).fold_numbers[:DEFAULT_NUM_FOLDS]
+        try_change(pairs, folds, workspace, ConsoleReporter(), knobs=self._typed())
+
+    def _pair_up(self, workspace: Workspace) -> list["Pair"]:
+        """Baseline and change, for each seed."""
+        from pipeline.augment.registry import recipe_text
+        from pipeline.jobs.turn import OF_BOTH_SIDES, pair_up
+
+        if self.run or self.seed:
+            raise UserError("try names its runs itself and takes SEEDS; leave RUN and SEED out.")
+        if self.base and self.preset:
+            raise UserError("the baseline is either PRESET or BASE; leave one of them out.")
+        given = self._given()
+        both = {name: value for name, value in given.items() if name in OF_BOTH_SIDES}
+        if self.base:
+            config = read_config(self.base, workspace)
+            if config.competition != self.competition:
+                raise UserError(f"run {self.base} belongs to COMPETITION={config.competition}.")
+            base = respecify(specify_again(config), both, config.recipe)
+        else:
+            base = self._specify(both, workspace)
+        augment = given.get("augment")
+        recipe = recipe_text(augment, workspace) if augment else base.recipe
+        return pair_up(base, given, recipe, self.seeds.split())
+
+    def _typed(self) -> dict[str, str]:
+        """What was typed, by knob, without what says how much to train."""
+        names = [field.name for field in fields(self) if field.name != "folds"]
+        typed = {name.upper(): getattr(self, name) for name in names if getattr(self, name)}
+        if self.competition == Knobs.competition:
+            del typed["COMPETITION"]
+        return typed
+
+
 def main() -> int:
     """Run the stage named on the command line, in the current folder; return the exit code."""
     from pipeline.console import print_error
@@ -423,6 +482,7 @@ def main() -> int:
         | Ensemble
         | Submit
         | Compare
+        | Try
         | Report
         | Leaderboard
         | Runs

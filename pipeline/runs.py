@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,6 +107,25 @@ def specify_again(config: RunConfig, **overrides: object) -> RunSpec:
     source = f"the configuration of run {config.run}" + (" with your knobs" if overrides else "")
     settings = parse_settings(config.settings | overrides, source)
     return RunSpec(config.run, config.preset, settings, config.recipe)
+
+
+def respecify(spec: RunSpec, overrides: Mapping[str, object], recipe: str) -> RunSpec:
+    """Return a run with other settings; it keeps its name only if it still trains the same.
+
+    Args:
+        spec: The run to start from.
+        overrides: Setting name → value or text.
+        recipe: The serialised recipe that goes with them.
+
+    Raises:
+        UserError: A name is not known, or a value has the wrong type or is out of its range.
+    """
+    settings = parse_settings(spec.settings.model_dump() | dict(overrides), "your knobs")
+    _ = settings.fold_numbers  # refuses a fold that does not exist before anything starts
+    changed = RunSpec(spec.name, spec.preset, settings, recipe)
+    if differences(spec, changed):
+        return specify_run("", spec.preset, settings, recipe)
+    return changed
 
 
 def read_run(run: str, workspace: Workspace) -> RunConfig | EnsembleConfig:
@@ -237,18 +256,26 @@ def accuracy_if_validated(out_of_fold: Probs, labels: npt.NDArray[np.integer]) -
 def spec_differences(config: RunConfig, spec: RunSpec) -> list[str]:
     """Return what the run on disk trains differently from the one asked for, a text each.
 
+    Raises:
+        UserError: The configuration is not valid.
+    """
+    return differences(specify_again(config), spec)
+
+
+def differences(first: RunSpec, second: RunSpec) -> list[str]:
+    """Return what the second of two runs trains differently from the first, a text each.
+
     Settings that say where something is computed do not count.
     """
-    return _differences(specify_again(config), spec)
-
-
-def config_differences(config: RunConfig, other: RunConfig) -> list[str]:
-    """Return what a second run on disk trains differently from a first, a text each.
-
-    Raises:
-        UserError: A configuration has a setting that there is not.
-    """
-    return _differences(specify_again(config), specify_again(other))
+    mine, others = first.settings.identity(), second.settings.identity()
+    found = [
+        f"{name} {getattr(first.settings, name)!r} → {getattr(second.settings, name)!r}"
+        for name in mine | others  # all data are another run than folds of them
+        if mine.get(name) != others.get(name)
+    ]
+    if first.recipe != second.recipe and mine["augment"] == others["augment"]:
+        found.append(f"the recipe {others['augment']!r} was edited")
+    return found
 
 
 def data_differences(config: RunConfig, digits_sha256: str, folds_sha256: str) -> list[str]:
@@ -266,15 +293,3 @@ def fingerprint(config: RunConfig) -> str:
     identity = specify_again(config).settings.identity()
     parts = [identity, config.recipe, config.digits_sha256, config.folds_sha256]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _differences(a: RunSpec, b: RunSpec) -> list[str]:
-    decisive = a.settings.identity() | b.settings.identity()
-    found = [
-        f"{name} {getattr(a.settings, name)!r} → {getattr(b.settings, name)!r}"
-        for name in decisive
-        if a.settings.identity().get(name) != b.settings.identity().get(name)
-    ]
-    if a.recipe != b.recipe and a.settings.augment == b.settings.augment:
-        found.append(f"the recipe {b.settings.augment!r} was edited")
-    return found

@@ -234,6 +234,11 @@ def test_compare_takes_a_run_or_several_seeds_of_it(checkout):
     assert "name two sides" in checkout.make("compare", "A=base-0", ok=False)
 
 
+def test_try_takes_the_knobs_and_no_nonsense(checkout):
+    text = checkout.make("try", "PRESET=quick", "AUGMENT=strong", "SEEDS=0 1", ok=False)
+    assert "there is nothing to try" in text
+
+
 def test_everything_from_the_download_on_in_parallel_make(checkout):
     shutil.rmtree(checkout.root / "input")
     downloads = tiny.write_downloads(checkout.root / "my downloads")

@@ -1,6 +1,7 @@
 """Compare finished runs, after making sure that they can be compared."""
 
 import functools
+from collections.abc import Collection
 
 import numpy as np
 import numpy.typing as npt
@@ -13,19 +14,22 @@ from pipeline.artifacts.tables import read_folds
 from pipeline.comparison.sides import Comparison, Side
 from pipeline.competition import get_competition
 from pipeline.errors import UserError
-from pipeline.runs import config_differences, load_out_of_fold, load_run_digits, read_run
+from pipeline.runs import differences, load_out_of_fold, load_run_digits, read_run, specify_again
 from pipeline.settings import parse_settings
 
 _Record = RunConfig | EnsembleConfig
 
 
-def compare_runs(a: list[str], b: list[str], workspace: Workspace) -> Comparison:
+def compare_runs(
+    a: list[str], b: list[str], workspace: Workspace, *, folds: Collection[int] | None = None
+) -> Comparison:
     """Pair two sides image by image, on the rows that all their runs were validated on.
 
     Args:
         a: The baseline: a run, or several that differ in the seed alone.
         b: The change, likewise.
         workspace: Where the runs are.
+        folds: Count only what these of A's trainings held out; None: whatever there is.
 
     Raises:
         UserError: A run is missing or damaged, or they cannot be compared: one is named twice,
@@ -48,7 +52,9 @@ def compare_runs(a: list[str], b: list[str], workspace: Workspace) -> Comparison
     _check_folds(first, inputs)
     row_folds = read_folds(inputs.folds, labels)
     probs = {name: load_out_of_fold(name, workspace) for name in names}
-    rows = _common_rows(probs, len(labels))
+    trainings = row_folds // _num_valid_folds(first)
+    counted = np.ones(len(labels), bool) if folds is None else np.isin(trainings, list(folds))
+    rows = _common_rows(probs, np.flatnonzero(counted))
 
     def side_of(runs: list[str]) -> Side:
         return Side(
@@ -118,11 +124,9 @@ def _check_seeds(records: list[_Record]) -> None:
         )
 
 
-def _common_rows(probs: dict[str, Probs], num_train: int) -> npt.NDArray[np.int64]:
-    """The rows that every run was validated on, sorted."""
-    rows = functools.reduce(
-        np.intersect1d, [np.arange(num_train), *(p.ids for p in probs.values())]
-    )
+def _common_rows(probs: dict[str, Probs], counted: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Those of the rows `counted` that every run was validated on, sorted."""
+    rows = functools.reduce(np.intersect1d, [counted, *(each.ids for each in probs.values())])
     if len(rows) == 0:
         counts = ", ".join(f"{name} {len(each.ids):,}" for name, each in probs.items())
         raise UserError(
@@ -155,4 +159,5 @@ def _changes(a: _Record, b: _Record) -> list[str]:
 
 def _beyond_the_seed(config: RunConfig, other: RunConfig) -> list[str]:
     """What two runs train differently, a text each, but for the seed."""
-    return [text for text in config_differences(config, other) if not text.startswith("seed ")]
+    found = differences(specify_again(config), specify_again(other))
+    return [text for text in found if not text.startswith("seed ")]

@@ -139,6 +139,7 @@ def test_runs_that_cannot_be_compared_are_refused_by_name(tiny_workspace):
     write_run(tiny_workspace, "other-folds", record={"folds_sha256": "0"})
     write_run(tiny_workspace, "other-data", record={"digits_sha256": "0"})
     write_run(tiny_workspace, "practice", competition="practice")
+    write_run(tiny_workspace, "everything", folds=())
     write_run(tiny_workspace, "unfinished")
     tiny_workspace.run("unfinished").oof.unlink()
     expected = {
@@ -146,6 +147,10 @@ def test_runs_that_cannot_be_compared_are_refused_by_name(tiny_workspace):
         ("base", "base"): "run base is named twice",
         ("base", "nope"): "there is no run nope",
         ("base", "unfinished"): "run unfinished has no out-of-fold probabilities",
+        (
+            "base",
+            "everything",
+        ): "run everything was trained on all rows and so was validated on none",
         ("base", "practice"): "run base belongs to COMPETITION=digit-recognizer, run practice to",
         ("base", "other-data"): "runs base and other-data were trained on different data",
         ("base", "other-folds"): "runs base and other-folds were made with different folds.csv",
