@@ -24,9 +24,10 @@ from pipeline.runs import (
     read_config,
     respecify,
     specify_again,
+    specify_ensemble,
     specify_run,
 )
-from pipeline.settings import EXECUTION_FIELDS, parse_assignments, resolve
+from pipeline.settings import EXECUTION_FIELDS, parse_assignments, resolve, resolve_members
 
 if TYPE_CHECKING:
     from pipeline.jobs.turn import Pair
@@ -106,7 +107,12 @@ class Knobs:
                 # The recipe of today: an edited one is noticed, not passed over.
                 again = specify_again(record, **given)
                 return replace(again, recipe=recipe_text(again.settings.augment, workspace))
-        return self.specify(workspace)
+        preset = self.preset or get_competition(self.competition).preset
+        runs = [
+            specify_run("", preset, settings, recipe_text(settings.augment, workspace))
+            for settings in resolve_members(preset, {"competition": self.competition} | given)
+        ]
+        return specify_ensemble(self.run, preset, runs) if runs else self.specify(workspace)
 
     def _given(self) -> dict[str, str]:
         """The settings that were given, by their own knobs and by SET."""
@@ -183,9 +189,19 @@ class ShowSettings(Knobs):
         """Run the stage."""
         from pipeline.settings import Settings
 
-        settings = self.specify(workspace).settings
+        spec = self.specify_any(workspace)
+        runs = spec.members if isinstance(spec, EnsembleSpec) else (spec,)
+        own = []
         for name, field in Settings.model_fields.items():
-            print(f"{name:20}{getattr(settings, name)!s:18}{field.description}")
+            values = {str(getattr(run.settings, name)) for run in runs}
+            value = values.pop() if len(values) == 1 else "(each its own)"
+            own += [name] if values else []
+            print(f"{name:20}{value:18}{field.description}")
+        if isinstance(spec, EnsembleSpec):
+            print(f"\n{spec.name}: the mean of {len(runs)} runs")
+            for run in runs:
+                differs = [f"{name}={getattr(run.settings, name)}" for name in own]
+                print(f"  {run.name}  {' '.join(differs)}")
 
 
 @dataclass(frozen=True)
@@ -197,7 +213,10 @@ class Preview(Knobs):
         from pipeline.console import ConsoleReporter
         from pipeline.stages.preview import preview
 
-        preview(self.specify(workspace), workspace, ConsoleReporter())
+        spec = self.specify_any(workspace)
+        runs = spec.members if isinstance(spec, EnsembleSpec) else (spec,)
+        for run in {run.settings.augment: run for run in runs}.values():
+            preview(run, workspace, ConsoleReporter())
 
 
 @dataclass(frozen=True)
@@ -347,7 +366,7 @@ class Report(Knobs):
 
         reporter, device = ConsoleReporter(), self.device or "auto"
         if not (self.a or self.b):
-            report(self.run or self.specify(workspace).name, workspace, reporter, device=device)
+            report(self.run or self.specify_any(workspace).name, workspace, reporter, device=device)
         elif self.run:
             raise UserError("RUN is one report, A and B together are another; give either.")
         else:

@@ -169,10 +169,11 @@ def preset_names() -> list[str]:
 
 
 def load_preset(name: str) -> dict[str, Any]:
-    """Return a preset's values, those it inherits included.
+    """Return a preset's values, those it inherits included, and `members` if it is an ensemble.
 
     Raises:
-        UserError: There is no such preset, it is not valid TOML, or its ancestors form a circle.
+        UserError: There is no such preset, it is not valid TOML, its ancestors form a circle, or
+            its members are not tables.
     """
     values: dict[str, Any] = {}
     seen: list[str] = []
@@ -194,6 +195,9 @@ def load_preset(name: str) -> dict[str, Any]:
             raise UserError(f"pipeline/presets/{parent}.toml is not valid TOML: {error}.") from None
         parent = own.pop("inherits", None)
         values = own | values
+    members = values.get("members", [])
+    if not (isinstance(members, list) and all(isinstance(each, dict) for each in members)):
+        raise UserError(f"preset {name!r}: members must be tables, as in members = [{{seed = 1}}].")
     return values
 
 
@@ -227,11 +231,43 @@ def resolve(preset: str | None, overrides: Mapping[str, object]) -> Settings:
     if preset is None:
         slug = str(overrides.get("competition", Settings.model_fields["competition"].default))
         preset = get_competition(slug).preset
-    settings = parse_settings(
-        load_preset(preset) | dict(overrides), f"preset {preset!r} with your knobs"
-    )
+    values = load_preset(preset)
+    if members := values.pop("members", []):
+        raise UserError(
+            f"PRESET={preset} is an ensemble of {len(members)} runs, but a single run is needed "
+            "here; name another preset."
+        )
+    settings = parse_settings(values | dict(overrides), f"preset {preset!r} with your knobs")
     _ = settings.fold_numbers  # refuses a fold that does not exist before anything starts
     return settings
+
+
+def resolve_members(preset: str, overrides: Mapping[str, object]) -> list[Settings]:
+    """Return the settings of every member of an ensemble's preset; none of a single run's.
+
+    `members = [{…}, {…}]` in a preset holds what each member has other than the preset. `overrides`
+    win over both, but a seed among them is added to every member's own: the members stay different.
+
+    Args:
+        preset: The preset's name.
+        overrides: Setting name → value or text.
+
+    Raises:
+        UserError: See `resolve`; or a member has a setting that all must share.
+    """
+    values = load_preset(preset)
+    members = values.pop("members", [])
+    common = parse_settings(values | dict(overrides), f"preset {preset!r} with your knobs")
+    _ = common.fold_numbers
+    shift = common.seed if "seed" in overrides else 0
+    found = []
+    for number, own in enumerate(members, 1):
+        source = f"preset {preset!r}, member {number}"
+        if shared := sorted(own.keys() & (EXECUTION_FIELDS | {"competition"})):
+            raise UserError(f"{source}: {shared[0]} must be the same for all members.")
+        seed = parse_settings(values | own, source).seed + shift
+        found.append(parse_settings(values | own | dict(overrides) | {"seed": seed}, source))
+    return found
 
 
 def parse_settings(values: Mapping[str, object], source: str) -> Settings:

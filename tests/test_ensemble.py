@@ -1,7 +1,5 @@
 """`make ensemble` through its stage: what is averaged, what is refused, what reads the result."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -151,14 +149,17 @@ def test_data_that_changed_since_are_noticed(runs):
         combine(runs, "a", "b")
 
 
-def test_predict_averages_an_ensemble_anew(runs):
-    name, _ = combine(runs, "a", "b")
-    runs.submission(name).unlink()
-    train(tiny.spec(runs, "b", seed=9, epochs=1), runs, Silent(), force=True)
+def test_predict_averages_anew_only_what_has_changed(runs):
     spec = ensemble(["a", "b"], runs, Silent(), device="cpu")
-    before = probs_of(runs, name)
-    runs.submission(name).unlink()
-    predict(replace(spec), runs, Silent())
-    assert runs.submission(name).exists()
-    for mine, a, b in zip(before, probs_of(runs, "a"), probs_of(runs, "b"), strict=True):
-        np.testing.assert_allclose(mine, (a + b) / 2, atol=1e-6)
+    runs.submission(spec.name).unlink()
+    reporter = tiny.Lines()
+    predict(spec, runs, reporter)
+    assert runs.submission(spec.name).exists()
+    assert len(reporter.lines) == 1, "nothing was averaged"
+
+    train(tiny.spec(runs, "b", seed=9, epochs=1), runs, Silent(), force=True)
+    predict(spec, runs, reporter)
+    assert "the mean of 2 runs" in reporter.text
+    means = probs_of(runs, spec.name)
+    for mean, a, b in zip(means, probs_of(runs, "a"), probs_of(runs, "b"), strict=True):
+        np.testing.assert_allclose(mean, (a + b) / 2, atol=1e-6)

@@ -10,13 +10,15 @@ from pipeline.settings import (
     parse_assignments,
     preset_names,
     resolve,
+    resolve_members,
 )
 
 
 def test_every_preset_resolves():
     assert {"standard", "quick", "practice"} <= set(preset_names())
     for name in preset_names():
-        resolve(name, {})
+        if not resolve_members(name, {}):
+            resolve(name, {})
 
 
 def test_a_preset_inherits_and_knobs_win():

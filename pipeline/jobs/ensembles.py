@@ -94,6 +94,31 @@ def _say(accuracy: Accuracy | None) -> str:
     return f"accuracy {accuracy}" if accuracy else NO_VALIDATION
 
 
+def is_current(spec: EnsembleSpec, workspace: Workspace) -> bool:
+    """Say whether an ensemble's probabilities are those of its members as they are now.
+
+    Raises:
+        UserError: The ensemble's or a member's record is damaged.
+    """
+    paths = workspace.run(spec.name)
+    record = find_run(spec.name, workspace)
+    return (
+        isinstance(record, EnsembleConfig)
+        and paths.oof.exists()
+        and paths.test_probs.exists()
+        and set(record.member_names) == {member.name for member in spec.members}
+        and all(_is_unchanged(member, workspace) for member in record.members)
+    )
+
+
+def _is_unchanged(member: EnsembleMember, workspace: Workspace) -> bool:
+    paths = workspace.run(member.run)
+    return all(
+        file.exists() and sha256(file) == known
+        for file, known in ((paths.oof, member.oof_sha256), (paths.test_probs, member.test_sha256))
+    )
+
+
 def _read_member(spec: RunSpec, workspace: Workspace) -> _Member:
     config = read_config(spec.name, workspace)
     valid = load_out_of_fold(spec.name, workspace, may_be_empty=True).sorted_by_id()

@@ -68,6 +68,17 @@ class FoldTraining:
         if settings.dropout > 0 and not has_dropout(model):
             reporter.line(f"{settings.model} has no dropout; that setting is not used")
 
+    def measure_speed(self) -> float:
+        """Return how many images per second a training takes here, by its first ten steps or so."""
+        trainer, epochs = self._new_trainer(0, self.images)
+        batches = epochs.iterate(0, self.settings.epochs)
+        nothing = self.images.take(np.zeros(len(self.images), dtype=np.bool_))
+        num_steps = epochs.steps_per_epoch * self.settings.epochs
+        if num_first := min(3, num_steps // 2):  # they also prepare memory and kernels
+            trainer.run_epoch(itertools.islice(batches, num_first), nothing)
+        steps = itertools.islice(batches, min(10, num_steps - num_first))
+        return trainer.run_epoch(steps, nothing).images_per_s
+
     def train(self, fold: int, paths: FoldPaths, reporter: Reporter) -> None:
         """Train one fold from where it is to its end.
 
@@ -86,15 +97,7 @@ class FoldTraining:
             f"{fold_name(fold)}: {len(training_set):,} training and {len(valid):,} validation "
             "images"
         )
-        epochs, _ = self._epochs(training_set, fold)
-        trainer = Trainer(
-            self._new_model(fold),
-            Preprocessing.of(training_set.images),
-            settings,
-            self.device,
-            steps_per_epoch=epochs.steps_per_epoch,
-            stream=fold,
-        )
+        trainer, epochs = self._new_trainer(fold, training_set)
         self._restore(trainer, paths, reporter)
         batches = epochs.iterate(trainer.num_epochs_done, settings.epochs)
         while trainer.num_epochs_done < settings.epochs:
@@ -109,6 +112,18 @@ class FoldTraining:
         accuracy = self._finish(trainer, valid, paths)
         what = f"validation accuracy {accuracy}" if accuracy else NO_VALIDATION
         reporter.line(f"{fold_name(fold)}: {what}")
+
+    def _new_trainer(self, fold: int, training_set: LabelledImages) -> tuple[Trainer, Epochs]:
+        epochs, _ = self._epochs(training_set, fold)
+        trainer = Trainer(
+            self._new_model(fold),
+            Preprocessing.of(training_set.images),
+            self.settings,
+            self.device,
+            steps_per_epoch=epochs.steps_per_epoch,
+            stream=fold,
+        )
+        return trainer, epochs
 
     def _epochs(self, training_set: LabelledImages, fold: int) -> tuple[Epochs, str]:
         settings = self.settings

@@ -24,10 +24,10 @@ from pipeline.reporting import Reporter
 from pipeline.runs import (
     RunSpec,
     accuracy_if_validated,
+    config_differences,
     data_differences,
     fingerprint,
     join_out_of_fold,
-    spec_differences,
 )
 from pipeline.scoring import Accuracy, describe_expected
 from pipeline.settings import ALL_DATA, NUM_FOLDS
@@ -36,7 +36,12 @@ _LIBRARIES = ("torch", "albumentations", "opencv-python-headless", "numpy")
 
 
 def train_run(
-    spec: RunSpec, workspace: Workspace, reporter: Reporter, *, force: bool = False
+    spec: RunSpec,
+    workspace: Workspace,
+    reporter: Reporter,
+    *,
+    force: bool = False,
+    show_network: bool = True,
 ) -> Accuracy | None:
     """Train the folds asked for that are not finished yet.
 
@@ -45,6 +50,7 @@ def train_run(
         workspace: Where everything lies.
         reporter: Hears of every epoch.
         force: Throw away what the run has so far and start again.
+        show_network: Show the network, layer by layer, if something is trained.
 
     Returns:
         The accuracy on the validation images of all finished folds; None if all data are
@@ -55,43 +61,54 @@ def train_run(
             is damaged, the device is not there, or another process writes the run.
     """
     settings = spec.settings
-    competition = get_competition(settings.competition)
-    paths, inputs = workspace.run(spec.name), workspace.input(competition)
-    check_model_name(settings.model)
-    device = choose_device(settings.device, settings.precision)
-    digits = load_digits(inputs)
-    row_folds = read_folds(inputs.folds, digits.train_labels)
-    check_recipe(deserialise(spec.recipe), competition.image_shape)
+    training = prepare_training(spec, workspace)
+    paths, inputs = workspace.run(spec.name), workspace.input(training.competition)
     with locked(paths.lock, f"run {spec.name}"):
-        config = _open_run(spec, paths, inputs, force=force)
-        training = FoldTraining(
-            settings=settings,
-            recipe=spec.recipe,
-            fingerprint=fingerprint(config),
-            competition=competition,
-            images=LabelledImages(
-                digits.train_images, digits.train_labels, np.arange(len(row_folds))
-            ),
-            row_folds=row_folds,
-            device=device,
-        )
+        _open_run(_new_config(spec, inputs), paths, force=force)
         reporter.line(
             f"{spec.name}: {settings.model}, recipe {settings.augment}, "
-            f"{settings.epochs} epochs, {device}"
+            f"{settings.epochs} epochs, {training.device}"
         )
-        _train_folds(training, paths, reporter)
+        _train_folds(training, paths, reporter, show_network)
         out_of_fold = join_out_of_fold(paths)
         save_probs(paths.oof, out_of_fold)
-        accuracy = accuracy_if_validated(out_of_fold, digits.train_labels)
+        accuracy = accuracy_if_validated(out_of_fold, training.images.labels)
         if accuracy is None:
             return None
         if (num_folds := len(paths.finished_folds())) > 1:
             reporter.line(f"{num_folds} folds, out of fold: accuracy {accuracy}")
-        reporter.line(describe_expected(accuracy, len(digits.test_images), num_folds))
+        reporter.line(describe_expected(accuracy, _num_test(inputs), num_folds))
         return accuracy
 
 
-def _train_folds(training: FoldTraining, paths: RunPaths, reporter: Reporter) -> None:
+def prepare_training(spec: RunSpec, workspace: Workspace) -> FoldTraining:
+    """Return what trains the folds of a run; nothing is written.
+
+    Raises:
+        UserError: Data or folds are missing, the device is not there, or network or recipe are
+            faulty.
+    """
+    competition = get_competition(spec.settings.competition)
+    inputs = workspace.input(competition)
+    check_model_name(spec.settings.model)
+    device = choose_device(spec.settings.device, spec.settings.precision)
+    digits = load_digits(inputs)
+    row_folds = read_folds(inputs.folds, digits.train_labels)
+    check_recipe(deserialise(spec.recipe), competition.image_shape)
+    return FoldTraining(
+        settings=spec.settings,
+        recipe=spec.recipe,
+        fingerprint=fingerprint(_new_config(spec, inputs)),
+        competition=competition,
+        images=LabelledImages(digits.train_images, digits.train_labels, np.arange(len(row_folds))),
+        row_folds=row_folds,
+        device=device,
+    )
+
+
+def _train_folds(
+    training: FoldTraining, paths: RunPaths, reporter: Reporter, show_network: bool
+) -> None:
     """Train the folds asked for that are not finished, one after another or several at once."""
     left = []
     for fold in training.settings.fold_numbers:
@@ -101,7 +118,8 @@ def _train_folds(training: FoldTraining, paths: RunPaths, reporter: Reporter) ->
             left.append(fold)
     if not left:
         return
-    training.describe(reporter)
+    if show_network:
+        training.describe(reporter)
     num_jobs = choose_num_jobs(training.settings.jobs, training.device, len(left))
     if num_jobs > 1:
         train_in_processes(training, left, paths, reporter, num_jobs)
@@ -110,38 +128,42 @@ def _train_folds(training: FoldTraining, paths: RunPaths, reporter: Reporter) ->
         training.train(fold, paths.fold(fold), reporter)
 
 
-def _open_run(spec: RunSpec, paths: RunPaths, inputs: InputPaths, *, force: bool) -> RunConfig:
+def _new_config(spec: RunSpec, inputs: InputPaths) -> RunConfig:
+    return RunConfig(
+        run=spec.name,
+        preset=spec.preset,
+        code_version=__version__,
+        digits_sha256=load_manifest(inputs).digits_sha256,
+        folds_sha256=sha256(inputs.folds),
+        libraries={name: metadata.version(name) for name in _LIBRARIES},
+        settings=spec.settings.model_dump(),
+        recipe=spec.recipe,
+    )
+
+
+def _open_run(asked: RunConfig, paths: RunPaths, *, force: bool) -> None:
     """Make sure the folder holds this run and no other, or nothing yet."""
     remove_leftovers(paths.folder)
     if paths.ensemble.exists():
-        raise UserError(f"run {spec.name} is an ensemble; give this one another name with RUN=.")
+        raise UserError(f"run {asked.run} is an ensemble; give this one another name with RUN=.")
     if force:
         for path in (paths.config, paths.oof, paths.test_probs):
             path.unlink(missing_ok=True)
         for fold in (ALL_DATA, *range(NUM_FOLDS)):
             shutil.rmtree(paths.fold(fold).folder, ignore_errors=True)
-    digits_sha256 = load_manifest(inputs).digits_sha256
-    folds_sha256 = sha256(inputs.folds)
     try:
         config = read_record(paths.config, RunConfig)
     except FileNotFoundError:
-        config = RunConfig(
-            run=spec.name,
-            preset=spec.preset,
-            code_version=__version__,
-            digits_sha256=digits_sha256,
-            folds_sha256=folds_sha256,
-            libraries={name: metadata.version(name) for name in _LIBRARIES},
-            settings=spec.settings.model_dump(),
-            recipe=spec.recipe,
-        )
-        write_record(paths.config, config)
-        return config
-    changes = spec_differences(config, spec)
-    changes += data_differences(config, digits_sha256, folds_sha256)
+        write_record(paths.config, asked)
+        return
+    changes = config_differences(config, asked)
+    changes += data_differences(config, asked.digits_sha256, asked.folds_sha256)
     if changes:
         raise UserError(
-            f"run {spec.name} was made with other settings or data: {'; '.join(changes)}. "
+            f"run {asked.run} was made with other settings or data: {'; '.join(changes)}. "
             "Give it another name with RUN=, or start it again with FORCE=1."
         )
-    return config
+
+
+def _num_test(inputs: InputPaths) -> int:
+    return load_manifest(inputs).files[inputs.competition.test_csv].num_rows

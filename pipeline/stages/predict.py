@@ -1,7 +1,7 @@
 """Prediction: the probabilities of the test images, and the CSV to submit."""
 
 from pipeline.artifacts.paths import Workspace
-from pipeline.jobs.ensembles import combine_runs
+from pipeline.jobs.ensembles import combine_runs, is_current
 from pipeline.jobs.prediction import predict_run, write_predictions
 from pipeline.reporting import Reporter
 from pipeline.runs import EnsembleSpec, RunSpec
@@ -12,7 +12,7 @@ def predict(spec: RunSpec | EnsembleSpec, workspace: Workspace, reporter: Report
 
     Args:
         spec: The run. Only its name, device, precision and batch size are used; all else is as it
-            was trained. An ensemble is averaged anew.
+            was trained. An ensemble is averaged anew if a member has changed.
         workspace: Where everything lies.
         reporter: Shows the progress and says where the file is.
 
@@ -20,7 +20,8 @@ def predict(spec: RunSpec | EnsembleSpec, workspace: Workspace, reporter: Report
         UserError: See `predict_run` and `combine_runs`.
     """
     if isinstance(spec, EnsembleSpec):
-        combine_runs(spec, workspace, reporter)
+        if not is_current(spec, workspace):
+            combine_runs(spec, workspace, reporter)
         made_by = f"{len(spec.members)} runs"
     else:
         predict_run(spec.name, spec.settings, workspace, reporter)

@@ -1,7 +1,10 @@
 """Training: every run that is asked for, resumable after every epoch."""
 
+import time
+
 from pipeline.artifacts.paths import Workspace
 from pipeline.jobs.ensembles import combine_runs
+from pipeline.jobs.forecast import Forecast
 from pipeline.jobs.training import train_run
 from pipeline.reporting import Reporter
 from pipeline.runs import EnsembleSpec, RunSpec
@@ -28,6 +31,16 @@ def train(
     """
     if isinstance(spec, RunSpec):
         return train_run(spec, workspace, reporter, force=force)
-    for member in spec.members:
-        train_run(member, workspace, reporter, force=force)
+    reporter.line(f"{spec.name}: the mean of {len(spec.members)} runs")
+    forecast = Forecast(spec.members, workspace, from_scratch=force)
+    networks_shown = set()
+    for number, member in enumerate(spec.members, 1):
+        if forecast.left_s:
+            reporter.line(f"time to train: {forecast}")
+        reporter.line(f"run {number} of {len(spec.members)}")
+        start, network = time.perf_counter(), member.settings.model
+        is_new = network not in networks_shown
+        train_run(member, workspace, reporter, force=force, show_network=is_new)
+        forecast.finish(member.name, time.perf_counter() - start)
+        networks_shown.add(network)
     return combine_runs(spec, workspace, reporter, force=force)
