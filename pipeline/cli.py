@@ -6,125 +6,20 @@ run: `make` asks for a run's name at every call, and torch alone takes seconds t
 
 import errno
 import os
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
-from tyro.conf import arg
 
 from pipeline.artifacts.paths import Workspace
-from pipeline.artifacts.records import EnsembleConfig
 from pipeline.competition import get_competition
 from pipeline.errors import UserError
-from pipeline.runs import (
-    EnsembleSpec,
-    RunSpec,
-    find_run,
-    read_config,
-    respecify,
-    specify_again,
-    specify_ensemble,
-    specify_run,
-)
-from pipeline.settings import EXECUTION_FIELDS, parse_assignments, resolve, resolve_members
+from pipeline.knobs import Knobs, Text
+from pipeline.runs import EnsembleSpec, read_config, respecify, specify_again
 
 if TYPE_CHECKING:
     from pipeline.jobs.turn import Pair
-
-Text = Annotated[str, arg(metavar="")]
-"""Knobs arrive as text, empty for "the preset's"; `settings` checks and converts them."""
-
-
-@dataclass(frozen=True)
-class Knobs:
-    """What a user may turn; everything left empty is the preset's."""
-
-    competition: Text = "digit-recognizer"
-    """Which competition: digit-recognizer, or practice (no account needed)."""
-    preset: Text = ""
-    """Settings to start from; empty: the competition's own (standard, practice)."""
-    model: Text = ""
-    """Which network."""
-    augment: Text = ""
-    """Which recipe of pipeline/augment/recipes.py."""
-    augment_engine: Text = ""
-    """auto, batched or albumentations."""
-    seed: Text = ""
-    """Seed of weights, order, augmentation and dropout."""
-    epochs: Text = ""
-    """Passes over the training images."""
-    valid: Text = ""
-    """Share of train.csv held out: 0.1, 0.2, 0.3, 0.4 or 0.5."""
-    folds: Text = ""
-    """Which validation folds to train: 0, or 0,1,2, or all; or all-data: hold nothing out."""
-    jobs: Text = ""
-    """Folds trained at once."""
-    device: Text = ""
-    """auto, cuda, mps or cpu."""
-    set: Text = ""
-    """Any other settings: "name=value name=value"."""
-    run: Text = ""
-    """Name of the run; empty: made from the settings."""
-
-    def specify(self, workspace: Workspace) -> RunSpec:
-        """Return the single run that the knobs mean.
-
-        Raises:
-            UserError: A knob's name or value is not valid, or the recipe is faulty.
-        """
-        return self._specify(self._given(), workspace)
-
-    def _specify(self, given: dict[str, str], workspace: Workspace) -> RunSpec:
-        """The preset's run with some settings of its own."""
-        from pipeline.augment.registry import recipe_text
-
-        preset = self.preset or get_competition(self.competition).preset
-        settings = resolve(preset, {"competition": self.competition} | given)
-        return specify_run(self.run, preset, settings, recipe_text(settings.augment, workspace))
-
-    def specify_any(self, workspace: Workspace) -> RunSpec | EnsembleSpec:
-        """Return the run or the ensemble that the knobs mean.
-
-        `RUN` alone, with no knob that would make it another, is what was made under that name:
-        its settings need not be repeated.
-
-        Raises:
-            UserError: A knob's name or value is not valid, or a recipe is faulty.
-        """
-        from pipeline.augment.registry import recipe_text
-
-        given = self._given()
-        if self.run and not self.preset and given.keys() <= EXECUTION_FIELDS:
-            record = find_run(self.run, workspace)
-            if record and record.competition != self.competition:
-                raise UserError(f"run {self.run} belongs to COMPETITION={record.competition}.")
-            if isinstance(record, EnsembleConfig):
-                configs = [read_config(name, workspace) for name in record.member_names]
-                members = tuple(specify_again(config, **given) for config in configs)
-                return EnsembleSpec(self.run, members)
-            if record:
-                # The recipe of today: an edited one is noticed, not passed over.
-                again = specify_again(record, **given)
-                return replace(again, recipe=recipe_text(again.settings.augment, workspace))
-        preset = self.preset or get_competition(self.competition).preset
-        runs = [
-            specify_run("", preset, settings, recipe_text(settings.augment, workspace))
-            for settings in resolve_members(preset, {"competition": self.competition} | given)
-        ]
-        return specify_ensemble(self.run, preset, runs) if runs else self.specify(workspace)
-
-    def _given(self) -> dict[str, str]:
-        """The settings that were given, by their own knobs and by SET."""
-        own = (
-            *("model", "augment", "augment_engine", "seed", "epochs", "valid", "folds"),
-            *("jobs", "device"),
-        )
-        given = {name: getattr(self, name) for name in own if getattr(self, name)}
-        extra = parse_assignments(self.set)
-        if twice := sorted(given.keys() & extra.keys()):
-            raise UserError(f"{twice[0]} is given twice: by its own knob and by SET.")
-        return given | extra
 
 
 @dataclass(frozen=True)
@@ -451,7 +346,7 @@ class Try(Knobs):
         pairs = self._pair_up(workspace)
         settings = pairs[0][0].settings
         folds = settings.fold_numbers
-        if not self._given().get("folds"):
+        if not self.given().get("folds"):
             folds = settings.model_copy(update={"folds": "all"}).fold_numbers[:DEFAULT_NUM_FOLDS]
         try_change(pairs, folds, workspace, ConsoleReporter(), knobs=self._typed())
 
@@ -464,7 +359,7 @@ class Try(Knobs):
             raise UserError("try names its runs itself and takes SEEDS; leave RUN and SEED out.")
         if self.base and self.preset:
             raise UserError("the baseline is either PRESET or BASE; leave one of them out.")
-        given = self._given()
+        given = self.given()
         both = {name: value for name, value in given.items() if name in OF_BOTH_SIDES}
         if self.base:
             config = read_config(self.base, workspace)
@@ -472,7 +367,7 @@ class Try(Knobs):
                 raise UserError(f"run {self.base} belongs to COMPETITION={config.competition}.")
             base = respecify(specify_again(config), both, config.recipe)
         else:
-            base = self._specify(both, workspace)
+            base = self.specify_with(both, workspace)
         augment = given.get("augment")
         recipe = recipe_text(augment, workspace) if augment else base.recipe
         return pair_up(base, given, recipe, self.seeds.split())

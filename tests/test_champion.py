@@ -7,8 +7,10 @@ import pytest
 
 from pipeline import settings as settings_module
 from pipeline.artifacts.probs import load_probs
+from pipeline.cli import ShowSettings
 from pipeline.errors import UserError
 from pipeline.jobs.forecast import Forecast, in_words
+from pipeline.knobs import Knobs
 from pipeline.reporting import Silent
 from pipeline.runs import load_out_of_fold, read_run, specify_ensemble
 from pipeline.settings import load_preset, preset_names, resolve, resolve_members
@@ -87,6 +89,25 @@ def test_an_ensembles_preset_is_no_single_run(preset):
     preset("members = [{}, {seed = 1}]\n")
     with pytest.raises(UserError, match="PRESET=mine is an ensemble of 2 runs"):
         resolve("mine", {})
+
+
+def test_knobs_apply_to_every_member_and_run_names_the_ensemble(tiny_workspace, capsys):
+    knobs = {"preset": "champion", "epochs": "1", "augment": "none", "seed": "20"}
+    spec = Knobs(**knobs).specify_any(tiny_workspace)
+    own = resolve_members("champion", {})
+    assert [run.settings.seed for run in spec.members] == [each.seed + 20 for each in own]
+    assert {(run.settings.epochs, run.settings.augment) for run in spec.members} == {(1, "none")}
+    assert re.fullmatch("champion-[0-9a-f]{6}", spec.name)
+    named = Knobs(**knobs, run="best").specify_any(tiny_workspace)
+    assert named.name == "best" and named.members == spec.members
+    with pytest.raises(UserError, match="PRESET=champion is an ensemble of"):
+        Knobs(**knobs).specify(tiny_workspace)
+
+    ShowSettings(**knobs)(tiny_workspace)
+    shown = capsys.readouterr().out
+    assert re.search(r"^seed +\(each its own\)", shown, re.M)
+    assert all(f"  {run.name}  " in shown for run in spec.members)
+    assert f"seed={own[0].seed + 20}" in shown
 
 
 def test_members_are_trained_in_turn_and_averaged_with_a_forecast(tiny_workspace):

@@ -24,10 +24,11 @@ from pipeline.reporting import Reporter
 from pipeline.runs import (
     RunSpec,
     accuracy_if_validated,
-    config_differences,
     data_differences,
     fingerprint,
     join_out_of_fold,
+    spec_differences,
+    specify_again,
 )
 from pipeline.scoring import Accuracy, describe_expected
 from pipeline.settings import ALL_DATA, NUM_FOLDS
@@ -156,7 +157,7 @@ def _open_run(asked: RunConfig, paths: RunPaths, *, force: bool) -> None:
     except FileNotFoundError:
         write_record(paths.config, asked)
         return
-    changes = config_differences(config, asked)
+    changes = spec_differences(config, specify_again(asked))
     changes += data_differences(config, asked.digits_sha256, asked.folds_sha256)
     if changes:
         raise UserError(

@@ -1,0 +1,132 @@
+"""The knobs that a user turns, and the run that they mean."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+from tyro.conf import arg
+
+from pipeline.artifacts.paths import Workspace
+from pipeline.artifacts.records import EnsembleConfig, RunConfig
+from pipeline.competition import get_competition
+from pipeline.errors import UserError
+from pipeline.runs import (
+    EnsembleSpec,
+    RunSpec,
+    find_run,
+    read_config,
+    specify_again,
+    specify_ensemble,
+    specify_run,
+)
+from pipeline.settings import EXECUTION_FIELDS, parse_assignments, resolve, resolve_members
+
+Text = Annotated[str, arg(metavar="")]
+"""Knobs arrive as text, empty for "the preset's"; `settings` checks and converts them."""
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """What a user may turn; everything left empty is the preset's."""
+
+    competition: Text = "digit-recognizer"
+    """Which competition: digit-recognizer, or practice (no account needed)."""
+    preset: Text = ""
+    """Settings to start from; empty: the competition's own (standard, practice)."""
+    model: Text = ""
+    """Which network."""
+    augment: Text = ""
+    """Which recipe of pipeline/augment/recipes.py."""
+    augment_engine: Text = ""
+    """auto, batched or albumentations."""
+    seed: Text = ""
+    """Seed of weights, order, augmentation and dropout."""
+    epochs: Text = ""
+    """Passes over the training images."""
+    valid: Text = ""
+    """Share of train.csv held out: 0.1, 0.2, 0.3, 0.4 or 0.5."""
+    folds: Text = ""
+    """Which validation folds to train: 0, or 0,1,2, or all; or all-data: hold nothing out."""
+    jobs: Text = ""
+    """Folds trained at once."""
+    device: Text = ""
+    """auto, cuda, mps or cpu."""
+    set: Text = ""
+    """Any other settings: "name=value name=value"."""
+    run: Text = ""
+    """Name of the run; empty: made from the settings."""
+
+    def specify(self, workspace: Workspace) -> RunSpec:
+        """Return the single run that the knobs mean.
+
+        Raises:
+            UserError: A knob's name or value is not valid, or the recipe is faulty.
+        """
+        return self.specify_with(self.given(), workspace)
+
+    def specify_with(self, given: dict[str, str], workspace: Workspace) -> RunSpec:
+        """Return the preset's run with some settings of its own.
+
+        Raises:
+            UserError: See `specify`.
+        """
+        from pipeline.augment.registry import recipe_text
+
+        preset = self.preset or get_competition(self.competition).preset
+        settings = resolve(preset, {"competition": self.competition} | given)
+        return specify_run(self.run, preset, settings, recipe_text(settings.augment, workspace))
+
+    def specify_any(self, workspace: Workspace) -> RunSpec | EnsembleSpec:
+        """Return the run or the ensemble that the knobs mean.
+
+        `RUN` alone, with no knob that would make it another, is what was made under that name:
+        its settings need not be repeated.
+
+        Raises:
+            UserError: A knob's name or value is not valid, or a recipe is faulty.
+        """
+        from pipeline.augment.registry import recipe_text
+
+        given = self.given()
+        if self.run and not self.preset and given.keys() <= EXECUTION_FIELDS:
+            record = find_run(self.run, workspace)
+            if record and record.competition != self.competition:
+                raise UserError(f"run {self.run} belongs to COMPETITION={record.competition}.")
+            if record:
+                return _specify_as_made(record, given, workspace)
+        preset = self.preset or get_competition(self.competition).preset
+        runs = [
+            specify_run("", preset, settings, recipe_text(settings.augment, workspace))
+            for settings in resolve_members(preset, {"competition": self.competition} | given)
+        ]
+        return specify_ensemble(self.run, preset, runs) if runs else self.specify(workspace)
+
+    def given(self) -> dict[str, str]:
+        """Return the settings that were typed, by their own knobs and by SET.
+
+        Raises:
+            UserError: One is given twice, or SET is not made of assignments.
+        """
+        own = (
+            *("model", "augment", "augment_engine", "seed", "epochs", "valid", "folds"),
+            *("jobs", "device"),
+        )
+        given = {name: getattr(self, name) for name in own if getattr(self, name)}
+        extra = parse_assignments(self.set)
+        if twice := sorted(given.keys() & extra.keys()):
+            raise UserError(f"{twice[0]} is given twice: by its own knob and by SET.")
+        return given | extra
+
+
+def _specify_as_made(
+    record: RunConfig | EnsembleConfig, given: Mapping[str, str], workspace: Workspace
+) -> RunSpec | EnsembleSpec:
+    """The run of that record; what is given decides where it is computed, not what."""
+    from pipeline.augment.registry import recipe_text
+
+    if isinstance(record, EnsembleConfig):
+        configs = [read_config(name, workspace) for name in record.member_names]
+        return EnsembleSpec(record.run, tuple(specify_again(each, **given) for each in configs))
+    again = specify_again(record, **given)
+    # The recipe of today: an edited one is noticed, not passed over.
+    return replace(again, recipe=recipe_text(again.settings.augment, workspace))
