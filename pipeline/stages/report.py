@@ -78,7 +78,8 @@ def report_comparison(
     Raises:
         UserError: See `report` and `compare_runs`.
     """
-    return _write(b[0], compare_runs(a, b, workspace), workspace, reporter, device)
+    compared = compare_runs(a, b, workspace)  # refuses a side without a run
+    return _write(b[0], compared, workspace, reporter, device)
 
 
 def _write(

@@ -40,7 +40,9 @@ class Visit:
     """
 
     def __init__(self, browser: Browser, path: Path, **context: Any) -> None:
-        settings = {"viewport": {"width": 1280, "height": 900}} | context
+        # Places on the screen are read and pointed at: a page that glides would have moved.
+        still = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
+        settings = still | context
         self.page: Page = browser.new_context(**settings).new_page()
         self.page.set_default_timeout(60_000)
         self.complaints: list[str] = []

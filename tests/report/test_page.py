@@ -362,6 +362,8 @@ def test_what_is_missing_or_foreign_is_named(workspace, tmp_path):
     broken.run("tiny").report.unlink(missing_ok=True)
     with pytest.raises(UserError, match="there is no run nowhere"):
         report("nowhere", broken, Silent())
+    with pytest.raises(UserError, match="name two sides"):
+        report_comparison(["tiny"], [], broken, Silent())
     weights = broken.run("tiny").fold(1).weights
     network = load_network(weights)
     save_network(weights, Network({"conv9.bias": torch.zeros(3)}, network.facts))
