@@ -59,6 +59,8 @@ SORT =
 CSV =
 ## 1 does what was refused: replace data, train again, upload again
 FORCE =
+## for bench: augment, throughput, prediction, scaling, time-to-score (long) or all
+BENCH =
 ## the Python (3.11 or later) that makes the environment
 PYTHON = python3
 
@@ -85,7 +87,7 @@ KNOBS = --competition=$(call quote,$(COMPETITION)) \
 
 # make would take a misspelt knob without a word and do something else than was meant.
 KNOB_NAMES := COMPETITION PRESET MODEL AUGMENT AUGMENT_ENGINE SEED EPOCHS VALID FOLDS FOLD JOBS \
-  DEVICE SET RUN RUNS A B IMAGES SEEDS BASE ZIP ANY_SIZE MESSAGE SORT CSV FORCE PYTHON
+  DEVICE SET RUN RUNS A B IMAGES SEEDS BASE ZIP ANY_SIZE MESSAGE SORT CSV FORCE BENCH PYTHON
 TYPED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOB_NAMES),$(TYPED))
 ifneq ($(UNKNOWN),)
@@ -221,9 +223,10 @@ $(VENV)/ready.mk: pyproject.toml requirements.lock
 
 # ---- Upkeep
 
-## measure how fast this machine augments, beside albumentations and others
-bench:
-	@$(PIPELINE) bench $(call option,--device,DEVICE)
+## measure how fast this machine augments, trains and predicts; BENCH= names one
+bench: $(if $(findstring time-to-score,$(BENCH))$(filter all,$(BENCH)),$(INPUT)/folds.csv)
+	@$(PIPELINE) bench --competition=$(call quote,$(COMPETITION)) $(call option,--bench,BENCH) \
+	  $(call option,--device,DEVICE) $(call option,--seed,SEED)
 
 ## ruff, format check, type check
 lint:

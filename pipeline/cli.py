@@ -132,18 +132,28 @@ class Models(Knobs):
 
 @dataclass(frozen=True)
 class Bench:
-    """Measure how fast this machine augments, beside albumentations and others."""
+    """Measure how fast this machine is: augmentation, training, prediction, time to a score."""
 
+    bench: Text = ""
+    """augment, throughput, prediction, scaling, time-to-score, or all; empty: all but the last."""
+    competition: Text = "digit-recognizer"
+    """Whose digits time-to-score trains on; the others work on noise."""
     device: Text = "auto"
     """auto, cuda, mps or cpu."""
+    seed: Text = ""
+    """The only seed of time-to-score; empty: 0, 1 and 2."""
 
     def __call__(self, workspace: Workspace) -> None:
         """Run the stage."""
-        from pipeline.augment.bench import print_report
-        from pipeline.console import ConsoleReporter
-        from pipeline.stages.bench import bench
+        from rich.console import Console
 
-        print_report(bench(self.device, workspace, ConsoleReporter()))
+        from pipeline.console import ConsoleReporter
+        from pipeline.stages import bench
+
+        seeds = (self.seed,) if self.seed else ("0", "1", "2")
+        competition = get_competition(self.competition)
+        context = bench.Bench(self.device, seeds, competition, workspace, ConsoleReporter())
+        bench.run_benchmarks(self.bench, context, Console().print)
 
 
 @dataclass(frozen=True)

@@ -203,10 +203,10 @@ class Receipt(_Record):
     error: str | None = None
 
 
-_AnyRecord = TypeVar("_AnyRecord", bound=_Record)
+_AnyRecord = TypeVar("_AnyRecord", bound=BaseModel)
 
 
-def write_record(path: Path, record: _Record) -> None:
+def write_record(path: Path, record: BaseModel) -> None:
     """Write a record as JSON, or as TOML if the file's name says so."""
     if path.suffix == ".toml":
         text = tomli_w.dumps(record.model_dump(exclude_none=True), multiline_strings=True)

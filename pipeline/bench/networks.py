@@ -3,12 +3,12 @@
 from typing import Literal
 
 import albumentations as A
-from rich import box
 from rich.table import Table
 
 from pipeline.augment.registry import serialise
-from pipeline.bench.figures import Figures, Series
+from pipeline.bench.figures import Conditions, Figures, Series
 from pipeline.bench.rates import PredictionRate, TrainingRate, interleave
+from pipeline.bench.tables import new_table
 from pipeline.competition import Competition
 from pipeline.engine.device import Device
 from pipeline.models import MODELS, create_model, has_dropout
@@ -41,13 +41,13 @@ class NetworksFigures(Figures):
     """All networks on one device.
 
     Attributes:
-        device: The device and its precision, in words.
+        conditions: Device and precision.
         image_shape: (C, H, W).
         batch_size, predict_batch_size: Images at a time.
         networks: One for each, in the registry's order.
     """
 
-    device: str
+    conditions: Conditions
     image_shape: tuple[int, int, int]
     batch_size: int
     predict_batch_size: int
@@ -100,7 +100,7 @@ def measure_networks(
             )
         )
     return NetworksFigures(
-        device=str(device),
+        conditions=Conditions.of(device),
         image_shape=competition.image_shape,
         batch_size=settings.batch_size,
         predict_batch_size=settings.predict_batch_size,
@@ -112,18 +112,14 @@ def networks_table(figures: NetworksFigures) -> Table:
     """Return the networks as a table."""
     shape = "×".join(map(str, figures.image_shape))
     first = figures.networks[0].train_images_per_s
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        title=f"Networks at {shape}, {figures.device}",
-        caption=(
-            f"train/s and predict/s: images/s, median of {len(first.values)} interleaved rounds, "
-            f"± half their range; training in batches of {figures.batch_size}, without "
-            f"augmentation; prediction in batches of {figures.predict_batch_size:,}"
-        ),
+    table = new_table(
+        f"Networks at {shape}, {figures.conditions}",
+        f"train/s and predict/s: images/s, median of {len(first.values)} interleaved rounds, "
+        f"± half their range; training in batches of {figures.batch_size}, without "
+        f"augmentation; prediction in batches of {figures.predict_batch_size:,}",
+        ("network",),
+        ("params", "mult-adds", "dropout", "train/s", "predict/s"),
     )
-    table.add_column("network", no_wrap=True)
-    for heading in ("params", "mult-adds", "dropout", "train/s", "predict/s"):
-        table.add_column(heading, justify="right", no_wrap=True)
     for network in figures.networks:
         table.add_row(
             network.name,

@@ -5,16 +5,14 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TypeVar
 
-import numpy as np
-
 from pipeline.augment.engines import augmented_epochs
 from pipeline.augment.epochs import Batch, EpochPlan
 from pipeline.bench.figures import Series
+from pipeline.bench.synthetic import synthetic_images
 from pipeline.competition import Competition
 from pipeline.engine.device import Device
 from pipeline.engine.prediction import predict_logits
 from pipeline.engine.training import Trainer
-from pipeline.labelled_images import LabelledImages
 from pipeline.models import create_model
 from pipeline.preprocessing import Preprocessing
 from pipeline.reporting import Bar
@@ -45,16 +43,6 @@ def interleave(
                 values[name].append(value)
             bar.advance()
     return {name: Series(values=tuple(found)) for name, found in values.items()}
-
-
-def synthetic_images(num_images: int, competition: Competition) -> LabelledImages:
-    """Return noise of the competition's shape: as much work as digits, and no data needed."""
-    rng = np.random.default_rng(0)
-    return LabelledImages(
-        rng.integers(0, 256, (num_images, *competition.image_shape), dtype=np.uint8),
-        np.arange(num_images) % competition.num_classes,
-        np.arange(num_images),
-    )
 
 
 class TrainingRate:

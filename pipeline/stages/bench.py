@@ -1,29 +1,180 @@
-"""How fast this machine augments, beside albumentations and others."""
+"""How fast this machine is at everything the pipeline does."""
 
-import json
-from dataclasses import asdict
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from pipeline.artifacts.files import write_text
+from rich.console import RenderableType
+
 from pipeline.artifacts.paths import Workspace
-from pipeline.augment.bench import Report, run_benchmark
-from pipeline.engine.device import choose_device
+from pipeline.artifacts.records import write_record
+from pipeline.augment.registry import recipe_text
+from pipeline.bench.augmentation import augmentation_table, measure_augmentation
+from pipeline.bench.figures import Figures
+from pipeline.bench.prediction import measure_prediction, prediction_table
+from pipeline.bench.record import read_bench_record
+from pipeline.bench.scaling import measure_scaling, scaling_table
+from pipeline.bench.throughput import measure_throughput, throughput_table
+from pipeline.bench.time_to_score import measure_time_to_score, time_to_score_tables
+from pipeline.competition import Competition
+from pipeline.engine.device import Device, choose_device
+from pipeline.errors import UserError
 from pipeline.reporting import Reporter
+from pipeline.runs import RunSpec, specify_run
+from pipeline.settings import resolve
+
+PRESETS = ("quick", "standard")
+"""The presets that are measured; the second one also gives what is not asked of both."""
 
 
-def bench(device: str, workspace: Workspace, reporter: Reporter) -> Report:
-    """Measure, write `runs/bench.json` and return the figures.
+@dataclass(frozen=True)
+class Bench:
+    """What all benchmarks need.
+
+    Attributes:
+        device_name: "auto", "cuda", "mps" or "cpu".
+        seeds: Of time-to-score.
+        competition: Whose digits time-to-score needs; the others work on noise of its shape.
+        workspace: Where everything lies.
+        reporter: Shows the progress.
+    """
+
+    device_name: str
+    seeds: tuple[str, ...]
+    competition: Competition
+    workspace: Workspace
+    reporter: Reporter
+
+    def specs(self, seed: str = "0") -> dict[str, RunSpec]:
+        """Return the presets as runs of one fold, by name."""
+        knobs = {"competition": self.competition.slug, "device": self.device_name, "seed": seed}
+        found = {}
+        for preset in PRESETS:
+            settings = resolve(preset, knobs | {"folds": "0"})
+            recipe = recipe_text(settings.augment, self.workspace)
+            found[preset] = specify_run("", preset, settings, recipe)
+        return found
+
+    def device(self) -> Device:
+        """Return the device in the presets' precision.
+
+        Raises:
+            UserError: It is not there.
+        """
+        settings = self.specs()[PRESETS[1]].settings
+        return choose_device(settings.device, settings.precision)
+
+    def save(self, name: str, figures: Figures) -> None:
+        """Put one benchmark's figures into `runs/bench.json`, beside the others'."""
+        record = read_bench_record(self.workspace.bench)
+        write_record(self.workspace.bench, record.model_copy(update={name: figures}))
+
+
+def _augment(bench: Bench) -> RenderableType:
+    device = choose_device(bench.device_name, "float32")
+    workers = os.cpu_count() or 1
+    figures = measure_augmentation(device, bench.reporter, num_workers=workers)
+    bench.save("augment", figures)
+    return augmentation_table(figures)
+
+
+def _throughput(bench: Bench) -> RenderableType:
+    specs = bench.specs()
+    settings = specs[PRESETS[1]].settings
+    figures = measure_throughput(specs, settings, bench.competition, bench.device(), bench.reporter)
+    bench.save("throughput", figures)
+    return throughput_table(figures)
+
+
+def _prediction(bench: Bench) -> RenderableType:
+    presets = {name: spec.settings for name, spec in bench.specs().items()}
+    figures = measure_prediction(
+        presets, bench.competition, bench.device(), bench.workspace.root, bench.reporter
+    )
+    bench.save("prediction", figures)
+    return prediction_table(figures)
+
+
+def _scaling(bench: Bench) -> RenderableType:
+    spec = bench.specs()[PRESETS[1]]
+    figures = measure_scaling(spec, bench.competition, bench.device(), bench.reporter)
+    bench.save("scaling", figures)
+    return scaling_table(figures)
+
+
+def _time_to_score(bench: Bench) -> RenderableType:
+    figures = measure_time_to_score(
+        [bench.specs(seed) for seed in bench.seeds],
+        bench.competition,
+        bench.workspace,
+        bench.device(),
+        bench.reporter,
+        on_seed=lambda so_far: bench.save("time_to_score", so_far),
+    )
+    return time_to_score_tables(figures)
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One benchmark.
+
+    Attributes:
+        run: Measures, saves, and returns the tables.
+        duration: How long it takes, about, in words.
+        only_if_named: It is too long to run unasked.
+    """
+
+    run: Callable[[Bench], RenderableType]
+    duration: str
+    only_if_named: bool = False
+
+
+BENCHMARKS = {
+    "augment": Benchmark(_augment, "two minutes"),
+    "throughput": Benchmark(_throughput, "half a minute"),
+    "prediction": Benchmark(_prediction, "a minute"),
+    "scaling": Benchmark(_scaling, "two minutes"),
+    "time-to-score": Benchmark(_time_to_score, "an hour on two cores", only_if_named=True),
+}
+
+
+def choose_benchmarks(asked: str) -> list[str]:
+    """Return names from `BENCHMARKS` in the order in which they run.
 
     Args:
-        device: "auto", "cuda", "mps" or "cpu".
-        workspace: Where everything lies.
-        reporter: Told the path.
+        asked: Names with commas between them, "all", or "" for all that take minutes.
 
     Raises:
-        UserError: The device is not there.
+        UserError: One is not known.
     """
-    reporter.line("Measuring the augmentation engines in turn: about two minutes.")
-    report = run_benchmark(choose_device(device).torch)
-    path = workspace.bench
-    write_text(path, json.dumps(asdict(report), indent=2) + "\n")
-    reporter.line(f"figures: {path}")
-    return report
+    if asked == "all":
+        return list(BENCHMARKS)
+    if not asked:
+        return [name for name, each in BENCHMARKS.items() if not each.only_if_named]
+    names = asked.replace(",", " ").split()
+    if unknown := [name for name in names if name not in BENCHMARKS]:
+        known = ", ".join([*BENCHMARKS, "all"])
+        raise UserError(f"BENCH={unknown[0]!r} is not known; choose one of: {known}.")
+    return [name for name in BENCHMARKS if name in names]
+
+
+def run_benchmarks(asked: str, bench: Bench, show: Callable[[RenderableType], None]) -> None:
+    """Run benchmarks one after another; each is written to `runs/bench.json` and shown at its end.
+
+    Args:
+        asked: See `choose_benchmarks`.
+        bench: What they need.
+        show: Given each benchmark's tables.
+
+    Raises:
+        UserError: There is no such benchmark or device, there are no data for time-to-score, or
+            the file is damaged.
+    """
+    names = choose_benchmarks(asked)
+    path, reporter = bench.workspace.bench, bench.reporter
+    read_bench_record(path)  # a damaged file is refused before anything is measured
+    bench.device()
+    for name in names:
+        reporter.line(f"{name}: about {BENCHMARKS[name].duration}")
+        show(BENCHMARKS[name].run(bench))
+    reporter.line(f"figures: {path.relative_to(bench.workspace.root)}")

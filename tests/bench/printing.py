@@ -2,11 +2,10 @@
 
 import io
 
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
 
 
-def printed(table: Table) -> str:
+def printed(table: RenderableType) -> str:
     out = io.StringIO()
     Console(file=out, width=80).print(table)
     assert "…" not in out.getvalue(), "nothing is cut off"

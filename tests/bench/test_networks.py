@@ -17,7 +17,7 @@ from pipeline.settings import resolve
 from tests import tiny
 from tests.bench.printing import printed
 
-SETTINGS = resolve("standard", {"batch_size": 8, "predict_batch_size": 16, "device": "cpu"})
+SETTINGS = resolve("standard", {"model": "dropout_cnn", "batch_size": 8, "predict_batch_size": 16})
 CPU = choose_device("cpu", "float32")
 
 

@@ -26,7 +26,7 @@ def engines(
     images: npt.NDArray[np.uint8],
     *,
     device: torch.device,
-    num_cores: int,
+    num_workers: int,
     batch_sizes: tuple[int, ...],
     seconds: float,
 ) -> Iterator[tuple[str, Callable[[], float]]]:
@@ -37,7 +37,7 @@ def engines(
         transforms: Its transforms.
         images: uint8 (N, H, W, 1).
         device: Where the batched engine and kornia run.
-        num_cores: albumentations' worker processes.
+        num_workers: albumentations' worker processes.
         batch_sizes: Images per call of the batched engine; kornia gets the first.
         seconds: How long the engines on the device are measured.
     """
@@ -46,8 +46,8 @@ def engines(
         "albumentations, 1 process",
         partial(_albumentations, composed, images[: len(images) // 4]),
     )
-    workers = partial(_albumentations_workers, composed, images, num_cores)
-    yield f"albumentations, {num_cores} workers", workers
+    workers = partial(_albumentations_workers, composed, images, num_workers)
+    yield f"albumentations, {num_workers} workers", workers
     on_device = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(device)
     kornia = _kornia(recipe)
     if kornia is not None:

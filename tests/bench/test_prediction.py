@@ -1,0 +1,60 @@
+"""Commands are run as typed; their memory is their own."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from pipeline.bench.command import run_command
+from pipeline.bench.prediction import measure_prediction, prediction_table
+from pipeline.engine.device import choose_device
+from pipeline.errors import UserError
+from pipeline.settings import resolve
+from tests import tiny
+from tests.bench.printing import printed
+from tests.test_makefile import make_checkout
+
+CPU = choose_device("cpu", "float32")
+
+
+def test_a_commands_memory_is_not_that_of_the_benchmark(tmp_path):
+    held = np.ones(400_000_000, np.uint8)
+    small = run_command([sys.executable, "-S", "-c", "print('done')"], tmp_path)
+    large = run_command([sys.executable, "-S", "-c", "b'1' * 200_000_000"], tmp_path)
+    assert small.output == "done\n"
+    assert small.peak_bytes < 100_000_000 < 200_000_000 < large.peak_bytes < held.nbytes
+    assert 0 < small.seconds < 30
+
+
+def test_a_command_that_fails_is_the_benchmarks_fault_told_in_its_words(tmp_path):
+    with pytest.raises(UserError, match="failed in the benchmark: no such thing"):
+        run_command([sys.executable, "-c", "exit('no such thing')"], tmp_path)
+
+
+def test_make_submission_is_measured_on_noise_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    checkout = make_checkout(tmp_path / "repository")
+    before = sorted(checkout.root.rglob("*"))
+    reporter = tiny.Lines()
+    figures = measure_prediction(
+        {name: resolve(name, {"predict_batch_size": 16}) for name in ("quick", "standard")},
+        tiny.COMPETITION,
+        CPU,
+        checkout.root,
+        reporter,
+        num_rounds=1,
+        num_train=200,
+        num_test=30,
+    )
+    assert sorted(checkout.root.rglob("*")) == before
+    assert {network.num_images for network in figures.networks} == {30}
+    train, submission, idle = figures.commands
+    assert idle.seconds.median < submission.seconds.median, "nothing to do is quicker"
+    assert idle.peak_bytes < 150e6 < submission.peak_bytes, "and loads no heavy library"
+    assert train.peak_bytes < 5e9
+    assert f"{train.peak_bytes / 1e9:.2f} GB" in printed(prediction_table(figures))
+
+
+def test_without_a_makefile_it_says_where_to_run(tmp_path):
+    with pytest.raises(UserError, match="found no Makefile in"):
+        measure_prediction({}, tiny.COMPETITION, CPU, tmp_path, tiny.Lines())
