@@ -105,9 +105,9 @@ def test_knobs_apply_to_every_member_and_run_names_the_ensemble(tiny_workspace, 
 
     ShowSettings(**knobs)(tiny_workspace)
     shown = capsys.readouterr().out
-    assert re.search(r"^seed +\(each its own\)", shown, re.M)
+    assert re.search(r"^model +\(each its own\)", shown, re.M)
     assert all(f"  {run.name}  " in shown for run in spec.members)
-    assert f"seed={own[0].seed + 20}" in shown
+    assert f"model={own[0].model}" in shown
 
 
 def test_members_are_trained_in_turn_and_averaged_with_a_forecast(tiny_workspace):
