@@ -47,6 +47,8 @@ IMAGES =
 SEEDS =
 ## for try: the run to beat, with its settings and recipe; empty: the preset as it is
 BASE =
+## for sweep: how many trials, the baseline among them
+TRIALS = 20
 ## for data: the zip downloaded in the browser, or a folder with the CSV files
 ZIP =
 ## for data: 1 accepts other numbers of rows than the competition's
@@ -87,7 +89,7 @@ KNOBS = --competition=$(call quote,$(COMPETITION)) \
 
 # make would take a misspelt knob without a word and do something else than was meant.
 KNOB_NAMES := COMPETITION PRESET MODEL AUGMENT AUGMENT_ENGINE SEED EPOCHS VALID FOLDS FOLD JOBS \
-  DEVICE SET RUN RUNS A B IMAGES SEEDS BASE ZIP ANY_SIZE MESSAGE SORT CSV FORCE BENCH PYTHON
+  DEVICE SET RUN RUNS A B IMAGES SEEDS BASE TRIALS ZIP ANY_SIZE MESSAGE SORT CSV FORCE BENCH PYTHON
 TYPED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOB_NAMES),$(TYPED))
 ifneq ($(UNKNOWN),)
@@ -124,7 +126,7 @@ endif
 
 # ---- The way through
 
-.PHONY: help demo test data split settings models preview train cv predict submission ensemble submit compare try runs leaderboard report bench lint clean distclean always
+.PHONY: help demo test data split settings models preview train cv predict submission ensemble submit compare try sweep runs leaderboard report bench lint clean distclean always
 
 ## print this list
 help:
@@ -184,6 +186,10 @@ compare:
 ## does a change help? trains it and its baseline until that is clear
 try: $(INPUT)/folds.csv
 	@$(PIPELINE) try $(KNOBS) $(call option,--seeds,SEEDS) $(call option,--base,BASE)
+
+## search better values for a recipe; resumable; checks the best where nothing was chosen
+sweep: $(INPUT)/folds.csv
+	@$(PIPELINE) sweep $(KNOBS) $(call option,--trials,TRIALS)
 
 ## a run on one page: runs/<run>/report.html; or beside another: A=... B=...
 report:

@@ -6,7 +6,8 @@ run: `make` asks for a run's name at every call, and torch alone takes seconds t
 
 import errno
 import os
-from dataclasses import dataclass, fields
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,7 @@ from pipeline.competition import get_competition
 from pipeline.errors import UserError
 from pipeline.knobs import Knobs, Text
 from pipeline.runs import EnsembleSpec, read_config, respecify, specify_again
+from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.jobs.turn import Pair
@@ -354,11 +356,8 @@ class Try(Knobs):
         from pipeline.stages.try_ import DEFAULT_NUM_FOLDS, try_change
 
         pairs = self._pair_up(workspace)
-        settings = pairs[0][0].settings
-        folds = settings.fold_numbers
-        if not self.given().get("folds"):
-            folds = settings.model_copy(update={"folds": "all"}).fold_numbers[:DEFAULT_NUM_FOLDS]
-        try_change(pairs, folds, workspace, ConsoleReporter(), knobs=self._typed())
+        folds = _first_folds(pairs[0][0].settings, DEFAULT_NUM_FOLDS, self.given())
+        try_change(pairs, folds, workspace, ConsoleReporter(), knobs=self.typed())
 
     def _pair_up(self, workspace: Workspace) -> list["Pair"]:
         """Baseline and change, for each seed."""
@@ -382,13 +381,41 @@ class Try(Knobs):
         recipe = recipe_text(augment, workspace) if augment else base.recipe
         return pair_up(base, given, recipe, self.seeds.split())
 
-    def _typed(self) -> dict[str, str]:
-        """What was typed, by knob, without what says how much to train."""
-        names = [field.name for field in fields(self) if field.name != "folds"]
-        typed = {name.upper(): getattr(self, name) for name in names if getattr(self, name)}
-        if self.competition == Knobs.competition:
-            del typed["COMPETITION"]
-        return typed
+
+@dataclass(frozen=True)
+class Sweep(Knobs):
+    """Search better values for a recipe and a few settings, and check the best on fresh ground."""
+
+    trials: Text = "20"
+    """How many trials, the baseline among them."""
+
+    def __call__(self, workspace: Workspace) -> None:
+        """Run the stage."""
+        from pipeline.augment.registry import recipe_ranges
+        from pipeline.console import ConsoleReporter
+        from pipeline.jobs.sweep import Sweep as Searched
+        from pipeline.stages.sweep import DEFAULT_NUM_FOLDS, sweep
+        from pipeline.sweeping.space import build_space
+
+        if not (self.trials.isdecimal() and int(self.trials) >= 2):
+            raise UserError(f"TRIALS={self.trials} must be a whole number from 2 on.")
+        given = self.given()
+        base = replace(self, run="").specify_with(given, workspace)
+        folds = _first_folds(base.settings, DEFAULT_NUM_FOLDS, given)
+        declared = recipe_ranges(base.settings.augment)
+        space = build_space(base.settings, declared, given.keys())
+        searched = Searched(self.run, base, space, folds)
+        reporter = ConsoleReporter()
+        sweep(searched, int(self.trials), workspace, reporter, knobs=self.typed())
+
+
+def _first_folds(settings: Settings, num_folds: int, given: Collection[str]) -> list[int]:
+    """The folds asked for; if none are, so many as there may be."""
+    if settings.all_data:
+        raise UserError("nothing can be compared without images held out; leave all-data out.")
+    if "folds" in given:
+        return settings.fold_numbers
+    return settings.model_copy(update={"folds": "all"}).fold_numbers[:num_folds]
 
 
 def main() -> int:
@@ -407,6 +434,7 @@ def main() -> int:
         | Submit
         | Compare
         | Try
+        | Sweep
         | Report
         | Leaderboard
         | Runs

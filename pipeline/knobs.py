@@ -1,7 +1,7 @@
 """The knobs that a user turns, and the run that they mean."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Annotated
 
 from tyro.conf import arg
@@ -116,6 +116,14 @@ class Knobs:
         if twice := sorted(given.keys() & extra.keys()):
             raise UserError(f"{twice[0]} is given twice: by its own knob and by SET.")
         return given | extra
+
+    def typed(self) -> dict[str, str]:
+        """Return what was typed, by knob, without what says how much to train."""
+        names = [field.name for field in fields(self) if field.name not in ("folds", "trials")]
+        typed = {name.upper(): getattr(self, name) for name in names if getattr(self, name)}
+        if self.competition == Knobs.competition:
+            del typed["COMPETITION"]
+        return typed
 
 
 def _specify_as_made(

@@ -30,6 +30,20 @@ class _NoBar:
         pass
 
 
+class OnlyBars:
+    """Draws the bars of a job that is one of many, under a label, and keeps its lines back."""
+
+    def __init__(self, reporter: Reporter, label: str) -> None:
+        self._reporter, self._label = reporter, label
+
+    def line(self, text: str) -> None:
+        """Say nothing."""
+
+    def bar(self, label: str, total: int) -> AbstractContextManager[Bar]:
+        """Open a bar of the reporter behind."""
+        return self._reporter.bar(f"{self._label}  {label}", total)
+
+
 class Silent:
     """A reporter that says nothing."""
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.augment import recipes, registry
+from pipeline.augment.ranges import sweep_over
 from pipeline.errors import UserError
 
 
@@ -78,3 +79,33 @@ def test_an_edit_of_the_file_is_seen_through_the_cache(tiny_workspace, tmp_path,
     assert registry.recipe_text("affine", tiny_workspace) == first, "from the cache"
     file.write_text(file.read_text() + "\n")
     assert "NoOp" in registry.recipe_text("affine", tiny_workspace)
+
+
+def test_what_a_recipe_declares_is_what_its_arguments_are():
+    assert registry.recipe_ranges("none") == {}
+    assert registry.recipe_ranges("elastic")["p"] == ((0.0, 1.0), 0.7)
+    for name in ("affine", "elastic", "strong", "erase"):
+        for end in (0, 1):
+            ends = {key: allowed[end] for key, (allowed, _) in registry.recipe_ranges(name).items()}
+            recipe = registry.build_recipe(name, ends)
+            registry.check_recipe(
+                registry.deserialise(registry.serialise(recipe, name)), (1, 28, 28)
+            )
+
+
+@pytest.mark.parametrize(
+    ("ranges", "said"),
+    [
+        ({"beta": (0, 1)}, "has no argument beta with a default"),
+        ({"bare": (0, 1)}, "has no argument bare with a default"),
+        ({"alpha": (5, 5)}, "the range of mine's alpha is empty: 5 to 5"),
+        ({"alpha": (5, 20)}, "mine's alpha is 30, which is not in its range 5 to 20"),
+        ({"alpha": [10, 20]}, r"mine's alpha is 30, which is not among \[10, 20\]"),
+    ],
+)
+def test_a_range_that_does_not_fit_the_recipe_is_refused(ranges, said):
+    def mine(bare, alpha=30):
+        return A.Compose([])
+
+    with pytest.raises((TypeError, ValueError), match=said):
+        sweep_over(**ranges)(mine)

@@ -10,7 +10,7 @@ from pipeline.jobs.turn import pair_up, take_turn
 from pipeline.runs import specify_run
 from pipeline.stages.try_ import try_change
 from tests import tiny
-from tests.comparison.runs import validated_rows, write_run
+from tests.comparison.runs import train_by, validated_rows, write_run
 
 
 def baseline(workspace, **overrides):
@@ -27,32 +27,18 @@ def attempt(workspace, given, *, folds=(0, 1, 2), seeds=("0",), **overrides):
 
 
 @pytest.fixture
-def no_training(monkeypatch, tiny_workspace):
-    """Trainings that take no time; the rows that a run gets wrong are given by its epochs."""
+def no_training(monkeypatch):
+    """Trainings that take no time; how many images they get wrong follows from their epochs."""
     log = []
-
-    def train_run(spec, workspace, reporter):
-        folds = tuple(spec.settings.fold_numbers)
-        log.append((spec.settings.epochs, spec.settings.seed, folds))
-        rows = validated_rows(workspace, list(folds)).tolist()
-        mistakes = {3: 10, 4: 9, 5: 10, 6: 0, 8: 9}[spec.settings.epochs]  # of each fold's twenty
-        wrong = [row for i, row in enumerate(rows) if i % 20 < mistakes]
-        write_run(
-            workspace,
-            spec.name,
-            wrong=wrong,
-            folds=folds,
-            epochs=spec.settings.epochs,
-            seed=spec.settings.seed,
-        )
-        for fold in folds:
-            path = workspace.run(spec.name).fold(fold).oof
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(b"")
-        return "accuracy"
-
-    monkeypatch.setattr(turn, "train_run", train_run)
+    mistakes = {3: 10, 4: 9, 5: 10, 6: 0, 8: 9}
+    train = train_by(lambda spec: mistakes[spec.settings.epochs], log)
+    monkeypatch.setattr(turn, "train_run", train)
     return log
+
+
+def trained(log):
+    """What was trained: epochs, seed and folds of each."""
+    return [(s.settings.epochs, s.settings.seed, tuple(s.settings.fold_numbers)) for s in log]
 
 
 def test_a_bad_change_is_found_after_one_fold_of_each_side(tiny_workspace):
@@ -97,7 +83,9 @@ def test_folds_come_first_in_doubling_steps_then_seeds(tiny_workspace, no_traini
     )
     one, two, four, five = (0,), (0, 1), (0, 1, 2, 3), (0, 1, 2, 3, 4)
     steps = [(one, 0), (two, 0), (four, 0), (five, 0), (five, 1), (five, 2)]
-    assert no_training == [(epochs, seed, folds) for folds, seed in steps for epochs in (3, 4)]
+    assert trained(no_training) == [
+        (epochs, seed, folds) for folds, seed in steps for epochs in (3, 4)
+    ]
     assert result.end == "spent"
     assert len(result.comparison.a.runs) == 3
     assert reporter.text.count("not clear yet") == 5
@@ -107,7 +95,7 @@ def test_folds_come_first_in_doubling_steps_then_seeds(tiny_workspace, no_traini
 def test_it_stops_as_soon_as_it_is_clear(tiny_workspace, no_training):
     result, reporter = attempt(tiny_workspace, {"epochs": "6"}, folds=range(5))
     assert result.end == "clear"
-    assert [folds for _, _, folds in no_training] == [(0,), (0,)]
+    assert [folds for _, _, folds in trained(no_training)] == [(0,), (0,)]
     assert result.comparison.difference.verdict == "better"
     assert f"make submit RUN={result.comparison.b.runs[0]}" in reporter.lines[-1]
 
@@ -159,7 +147,7 @@ def test_the_knobs_make_the_change_and_the_preset_or_a_run_the_baseline(
     Try(base="mine", augment="affine", epochs="5", folds="0", seeds="0 1")(tiny_workspace)
     printed = capsys.readouterr().out
     assert "trying augment 'none' → 'affine'; epochs 3 → 5: up to 1 fold and 2 seeds" in printed
-    assert no_training == [(3, 0, (0,)), (5, 0, (0,)), (3, 1, (0,)), (5, 1, (0,))]
+    assert trained(no_training) == [(3, 0, (0,)), (5, 0, (0,)), (3, 1, (0,)), (5, 1, (0,))]
     assert "A              mine " in printed
     assert 'make try AUGMENT=affine EPOCHS=5 SEEDS="0 1" BASE=mine FOLDS=all' in printed
 

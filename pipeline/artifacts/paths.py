@@ -123,6 +123,11 @@ class RunPaths:
         return self.folder / "ensemble.toml"
 
     @property
+    def sweep(self) -> Path:
+        """In place of `config`, the trials of a sweep: an SQLite file that Optuna writes."""
+        return self.folder / "sweep.db"
+
+    @property
     def oof(self) -> Path:
         """Probabilities of the validation rows of all finished folds, by id."""
         return self.folder / "oof.npz"
@@ -188,9 +193,10 @@ class Workspace:
         return RunPaths(self.root / "runs" / check_run_name(name))
 
     def runs(self) -> list[RunPaths]:
-        """All folders that hold a run, or should, by name."""
+        """All folders that hold a run, or should, by name; a sweep's holds none."""
         folders = sorted((self.root / "runs").glob("[!.]*"))
-        return [RunPaths(folder) for folder in folders if folder.is_dir()]
+        paths = [RunPaths(folder) for folder in folders if folder.is_dir()]
+        return [each for each in paths if not each.sweep.exists()]
 
     def recipe_cache(self, key: str) -> Path:
         """The serialised form of one augmentation recipe, by a hash of its source."""

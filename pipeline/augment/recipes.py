@@ -1,9 +1,12 @@
 """The augmentation recipes. This is the file to edit.
 
-Each public function here is a recipe: it takes nothing and returns an albumentations `Compose`
-that maps a uint8 image (28, 28, 1) to another. Add a function, then:
+Each public function here is a recipe: it returns an albumentations `Compose` that maps a uint8
+image (28, 28, 1) to another. Add a function, then:
 
     make train AUGMENT=its_name
+
+A recipe may have arguments, all with defaults. `sweep_over` says between which values of them
+`make sweep AUGMENT=its_name` may search; the defaults are the recipe.
 
 Training images alone are augmented, freshly in every epoch. Mind what a digit survives: a flip
 makes letters of them, and beyond about 30° a 6 is on its way to a 9.
@@ -11,55 +14,66 @@ makes letters of them, and beyond about 30° a 6 is on its way to a 9.
 
 import albumentations as A
 
+from pipeline.augment.ranges import sweep_over
+
 
 def none() -> A.Compose:
     """The images as they are: the baseline every idea has to beat."""
     return A.Compose([])
 
 
-def affine() -> A.Compose:
+@sweep_over(rotate=(0, 30), zoom=(0.0, 0.3), shift=(0.0, 0.2), shear=(0, 20))
+def affine(
+    rotate: float = 12, zoom: float = 0.12, shift: float = 0.08, shear: float = 8
+) -> A.Compose:
     """Turned, zoomed, moved and slanted a little, as another hand would have written them."""
     return A.Compose(
         [
             A.Affine(
-                rotate=(-12, 12),
-                scale=(0.88, 1.12),
-                translate_percent=(-0.08, 0.08),
-                shear=(-8, 8),
+                rotate=(-rotate, rotate),
+                scale=(1 - zoom, 1 + zoom),
+                translate_percent=(-shift, shift),
+                shear=(-shear, shear),
                 p=1.0,
             )
         ]
     )
 
 
-def elastic() -> A.Compose:
+@sweep_over(alpha=(0, 80), sigma=(3.0, 8.0), p=(0.0, 1.0))
+def elastic(alpha: float = 30, sigma: float = 5, p: float = 0.7) -> A.Compose:
     """The affine recipe, then a pen that trembles (Simard et al., 2003)."""
-    return A.Compose([*affine().transforms, A.ElasticTransform(alpha=30, sigma=5, p=0.7)])
+    return A.Compose([*affine().transforms, A.ElasticTransform(alpha=alpha, sigma=sigma, p=p)])
 
 
-def strong() -> A.Compose:
+@sweep_over(rotate=(0, 30), zoom=(0.0, 0.3), shift=(0.0, 0.2), shear=(0, 20), alpha=(0, 80))
+def strong(
+    rotate: float = 15,
+    zoom: float = 0.15,
+    shift: float = 0.12,
+    shear: float = 10,
+    alpha: float = 40,
+) -> A.Compose:
     """More of everything, for trainings that are long enough to make use of it."""
     return A.Compose(
         [
-            A.Affine(
-                rotate=(-15, 15),
-                scale=(0.85, 1.15),
-                translate_percent=(-0.12, 0.12),
-                shear=(-10, 10),
-                p=1.0,
-            ),
-            A.ElasticTransform(alpha=40, sigma=5, p=0.8),
+            *affine(rotate, zoom, shift, shear).transforms,
+            A.ElasticTransform(alpha=alpha, sigma=5, p=0.8),
         ]
     )
 
 
-def erase() -> A.Compose:
+@sweep_over(most_holes=(1, 4), largest=(3, 12), p=(0.0, 1.0))
+def erase(most_holes: int = 2, largest: int = 7, p: float = 0.3) -> A.Compose:
     """The affine recipe, then small holes: no single stroke may decide."""
     return A.Compose(
         [
             *affine().transforms,
             A.CoarseDropout(
-                num_holes_range=(1, 2), hole_height_range=(3, 7), hole_width_range=(3, 7), p=0.3
+                num_holes_range=(1, most_holes),
+                hole_height_range=(3, largest),
+                hole_width_range=(3, largest),
+                p=p,
             ),
         ]
     )

@@ -7,7 +7,7 @@ import json
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +16,7 @@ import numpy as np
 
 from pipeline.artifacts.files import write_text
 from pipeline.artifacts.paths import Workspace
+from pipeline.augment.ranges import Range, declared_ranges
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -45,28 +46,36 @@ def recipe_text(name: str, workspace: Workspace) -> str:
         return text
 
 
-def build_recipe(name: str) -> "A.Compose":
+def build_recipe(name: str, values: Mapping[str, object] | None = None) -> "A.Compose":
     """Return the recipe that the function of that name in `recipes.py` makes.
+
+    Args:
+        name: The function's name.
+        values: Arguments in place of its defaults.
 
     Raises:
         UserError: There is no such function, the file or the function fails, or an argument is
             one that albumentations would ignore.
     """
-    functions = _recipe_functions()
-    if name not in functions:
-        raise UserError(
-            f"AUGMENT={name!r} is not known; choose one of: {', '.join(functions)}, "
-            "or add a function of that name to pipeline/augment/recipes.py."
-        )
+    function = _find_recipe(name)
     import albumentations as A
 
-    recipe = _blaming_the_recipe(f"recipe {name!r}", functions[name])
+    recipe = _blaming_the_recipe(f"recipe {name!r}", partial(function, **(values or {})))
     if not isinstance(recipe, A.Compose):
         raise UserError(
             f"recipe {name!r} in {RECIPES_FILE.name} returned {type(recipe).__name__}; "
             "it must return an albumentations.Compose."
         )
     return recipe
+
+
+def recipe_ranges(name: str) -> dict[str, tuple[Range, Any]]:
+    """Return what the recipe of that name lets `make sweep` vary; see `declared_ranges`.
+
+    Raises:
+        UserError: There is no such recipe, or the file is faulty.
+    """
+    return declared_ranges(_find_recipe(name))
 
 
 def serialise(recipe: "A.Compose", name: str) -> str:
@@ -139,7 +148,17 @@ def _ranges_as_tuples(part: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _recipe_functions() -> dict[str, Callable[[], "A.Compose"]]:
+def _find_recipe(name: str) -> Callable[..., "A.Compose"]:
+    functions = _recipe_functions()
+    if name not in functions:
+        raise UserError(
+            f"AUGMENT={name!r} is not known; choose one of: {', '.join(functions)}, "
+            "or add a function of that name to pipeline/augment/recipes.py."
+        )
+    return functions[name]
+
+
+def _recipe_functions() -> dict[str, Callable[..., "A.Compose"]]:
     """The public functions defined in `recipes.py`, in the file's order."""
     module = _blaming_the_recipe(
         RECIPES_FILE.name, lambda: importlib.import_module("pipeline.augment.recipes")

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,7 +12,7 @@ from pipeline.comparison.sides import Comparison
 from pipeline.errors import UserError
 from pipeline.jobs.comparison import compare_runs
 from pipeline.jobs.training import train_run
-from pipeline.reporting import Bar, Reporter
+from pipeline.reporting import OnlyBars, Reporter
 from pipeline.runs import RunSpec, differences, respecify
 from pipeline.settings import EXECUTION_FIELDS, parse_settings
 
@@ -163,7 +162,7 @@ def _train(
     what += ",".join(map(str, folds))
     start = time.monotonic()
     # Training makes sure of what it finds, also if nothing is left to train.
-    accuracy = train_run(replace(spec, settings=settings), workspace, _OnlyBars(reporter, what))
+    accuracy = train_run(replace(spec, settings=settings), workspace, OnlyBars(reporter, what))
     took = f"{time.monotonic() - start:.0f} s" if new else "finished before"
     reporter.line(f"{what:<30}  {accuracy}  {took}")
     return {(spec.name, fold) for fold in new}
@@ -186,16 +185,3 @@ def _standing(comparison: Comparison) -> str:
         f"  not clear yet: {difference.value:+.4f} on {difference.num_images:,} images, "
         f"evidence {difference.evidence:.1f} to 1"
     )
-
-
-class _OnlyBars:
-    """Lets a training draw its bars, but not tell its epochs: a turn has many trainings."""
-
-    def __init__(self, reporter: Reporter, label: str) -> None:
-        self._reporter, self._label = reporter, label
-
-    def line(self, text: str) -> None:
-        pass
-
-    def bar(self, label: str, total: int) -> AbstractContextManager[Bar]:
-        return self._reporter.bar(f"{self._label}  {label}", total)
