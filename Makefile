@@ -187,7 +187,7 @@ compare:
 try: $(INPUT)/folds.csv
 	@$(PIPELINE) try $(KNOBS) $(call option,--seeds,SEEDS) $(call option,--base,BASE)
 
-## search better values for a recipe; resumable; checks the best where nothing was chosen
+## search better values for a recipe; the best is checked on fresh seeds
 sweep: $(INPUT)/folds.csv
 	@$(PIPELINE) sweep $(KNOBS) $(call option,--trials,TRIALS)
 
