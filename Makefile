@@ -126,7 +126,7 @@ endif
 
 # ---- The way through
 
-.PHONY: help demo test data split settings models preview train cv predict submission ensemble submit compare try sweep runs leaderboard report bench lint clean distclean always
+.PHONY: help demo test data split settings models preview train cv predict submission ensemble submit compare try sweep audit runs leaderboard report bench lint clean distclean always
 
 ## print this list
 help:
@@ -195,6 +195,11 @@ sweep: $(INPUT)/folds.csv
 report:
 	@$(PIPELINE) report $(KNOBS) $(call option,--a,A) $(call option,--b,B)
 
+## what could make a score false: copies across the sets, runs that saw their images; RUN= for one
+audit: $(INPUT)/folds.csv
+	@$(PIPELINE) audit --competition=$(call quote,$(COMPETITION)) $(call option,--run,RUN) \
+	  $(call option,--device,DEVICE)
+
 ## all runs, newest first; SORT=accuracy, time, score, name, ...
 runs:
 	@$(PIPELINE) runs $(call option,--sort,SORT) $(if $(strip $(CSV)),--csv)
@@ -242,7 +247,7 @@ lint:
 
 ## remove runs and caches; never CSV files, submissions or receipts
 clean:
-	rm -rf runs input/*/digits.npz input/*/folds.csv input/*/manifest.json
+	rm -rf runs input/*/digits.npz input/*/neighbours.npz input/*/folds.csv input/*/manifest.json
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 	find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 

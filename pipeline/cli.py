@@ -312,6 +312,26 @@ class Leaderboard:
 
 
 @dataclass(frozen=True)
+class Audit:
+    """Look for what makes a score false: copies across the sets, and runs that saw their images."""
+
+    competition: Text = "digit-recognizer"
+    """Which competition: digit-recognizer, or practice (no account needed)."""
+    run: Text = ""
+    """Only this run; empty: all of the competition's."""
+    device: Text = "auto"
+    """auto, cuda, mps or cpu."""
+
+    def __call__(self, workspace: Workspace) -> None:
+        """Run the stage."""
+        from pipeline.console import ConsoleReporter
+        from pipeline.stages.audit import audit
+
+        competition = get_competition(self.competition)
+        audit(competition, workspace, ConsoleReporter(), run=self.run, device=self.device)
+
+
+@dataclass(frozen=True)
 class Runs:
     """List all runs, newest first."""
 
@@ -437,6 +457,7 @@ def main() -> int:
         | Sweep
         | Report
         | Leaderboard
+        | Audit
         | Runs
         | Bench
         | Plan,

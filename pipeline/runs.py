@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.artifacts.digits_cache import load_digits, load_manifest
+from pipeline.artifacts.files import sha256
 from pipeline.artifacts.paths import RunPaths, Workspace, check_run_name
 from pipeline.artifacts.probs import Probs, load_probs
 from pipeline.artifacts.records import EnsembleConfig, RunConfig, read_record
@@ -293,3 +294,12 @@ def fingerprint(config: RunConfig) -> str:
     identity = specify_again(config).settings.identity()
     parts = [identity, config.recipe, config.digits_sha256, config.folds_sha256]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def name_networks(paths: RunPaths, folds: Sequence[int], digits_sha256: str) -> str:
+    """Return a text that changes with any of a run's networks or with the test images.
+
+    It marks the probabilities that these networks predict.
+    """
+    weights = [f"{fold}:{sha256(paths.fold(fold).weights)}" for fold in folds]
+    return hashlib.sha256("/".join([digits_sha256, *weights]).encode()).hexdigest()

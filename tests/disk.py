@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from pipeline.artifacts.digits_cache import load_digits, load_manifest
 from pipeline.artifacts.files import sha256
@@ -11,7 +12,9 @@ from pipeline.artifacts.paths import Workspace
 from pipeline.artifacts.probs import Probs, load_probs, save_probs
 from pipeline.artifacts.records import EnsembleConfig, EnsembleMember, RunConfig, write_record
 from pipeline.artifacts.tables import read_folds, write_history, write_submission
-from pipeline.runs import fingerprint, join_out_of_fold, read_config
+from pipeline.artifacts.weights import Network, save_network
+from pipeline.runs import fingerprint, join_out_of_fold, name_networks, read_config
+from pipeline.settings import ALL_DATA
 from tests import tiny
 
 
@@ -22,9 +25,24 @@ def probs_of(labels: np.ndarray[Any, Any], wrong: int = 0) -> np.ndarray[Any, An
 
 
 def write_run(
-    workspace: Workspace, name: str, *, folds: Sequence[int] = (0,), wrong: int = 1, **settings: Any
+    workspace: Workspace,
+    name: str,
+    *,
+    trained: Sequence[int] = (0,),
+    wrong: int = 1,
+    predicted: np.ndarray[Any, Any] | None = None,
+    **settings: Any,
 ) -> RunConfig:
-    """A finished run on the synthetic competition, with so many errors in each fold."""
+    """A finished run on the synthetic competition.
+
+    Args:
+        workspace: Where its data and folds are.
+        name: The run's name.
+        trained: Its finished trainings.
+        wrong: Errors in each fold.
+        predicted: Predicted classes of the test images; by default all right.
+        settings: Those that are not the synthetic competition's.
+    """
     spec = tiny.spec(workspace, name, **settings)
     inputs, paths = workspace.input(tiny.COMPETITION), workspace.run(name)
     config = RunConfig(
@@ -40,17 +58,26 @@ def write_run(
     write_record(paths.config, config)
     digits = load_digits(inputs)
     row_folds = read_folds(inputs.folds, digits.train_labels)
-    for fold in folds:
+    for fold in trained:
         rows = np.flatnonzero(np.isin(row_folds, spec.settings.held_out(fold)))
         write_history(paths.fold(fold).history, [{"epoch": e, "elapsed_s": 30.0} for e in (1, 2)])
-        valid = Probs(rows, probs_of(digits.train_labels[rows], wrong), fingerprint(config))
+        mark = fingerprint(config)
+        network = Network({"bias": torch.full((1,), float(fold))}, {"fingerprint": mark})
+        save_network(paths.fold(fold).weights, network)
+        valid = Probs(rows, probs_of(digits.train_labels[rows], wrong), mark)
         save_probs(paths.fold(fold).oof, valid)
     save_probs(paths.oof, join_out_of_fold(paths))
     ids = np.arange(1, len(digits.test_images) + 1)
-    test = Probs(ids, probs_of(np.arange(len(ids)) % 10))
-    save_probs(paths.test_probs, test)
-    write_submission(workspace.submission(name), inputs, ids, test.probs.argmax(axis=1))
+    predicted = np.arange(len(ids)) % 10 if predicted is None else predicted
+    made_from = name_networks(paths, trained, config.digits_sha256)
+    save_probs(paths.test_probs, Probs(ids, probs_of(predicted), made_from))
+    write_submission(workspace.submission(name), inputs, ids, predicted)
     return config
+
+
+def write_run_on_all_data(workspace: Workspace, name: str, **settings: Any) -> RunConfig:
+    """A finished run that held nothing out."""
+    return write_run(workspace, name, trained=[ALL_DATA], folds="all-data", **settings)
 
 
 def write_ensemble(workspace: Workspace, name: str, *members: str) -> None:

@@ -16,7 +16,7 @@ FLOORS = [
     [
         *("artifacts", "augment", "models", "digits", "csv_numbers", "archive", "folds"),
         *("labelled_images", "preprocessing", "scoring", "practice", "runs"),
-        *("comparison", "sweeping", "kaggle", "board"),
+        *("comparison", "sweeping", "kaggle", "board", "audit"),
     ],
     ["engine"],
     ["jobs", "report"],

@@ -64,6 +64,11 @@ class InputPaths:
         return self.folder / "digits.npz"
 
     @property
+    def neighbours(self) -> Path:
+        """The nearest images across the sets and folds, as the audit found them."""
+        return self.folder / "neighbours.npz"
+
+    @property
     def folds(self) -> Path:
         """`row,label,fold`."""
         return self.folder / "folds.csv"
@@ -214,6 +219,10 @@ class Workspace:
     def changed_digits(self, a: str, b: str) -> Path:
         """The picture of the digits on which two runs differ."""
         return self.root / "runs" / f"changed-{a}-{b}.png"
+
+    def audit_picture(self, competition: Competition) -> Path:
+        """The nearest pairs of images that the audit found."""
+        return self.root / "runs" / f"audit-{competition.slug}.png"
 
     def submission(self, run: str) -> Path:
         """The CSV file to upload."""

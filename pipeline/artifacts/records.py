@@ -180,6 +180,7 @@ class Receipt(_Record):
             data were trained on.
         expected: The score that this accuracy promises, with its 95 % interval; None if no image
             was held out.
+        findings: What the audit found and the user overruled, a text each.
         reference: Kaggle's number for the submission, if it gave one.
         status: "submitting" (written before the upload), "pending", "complete" or "error".
         score: The public score, once there is one.
@@ -197,6 +198,7 @@ class Receipt(_Record):
     valid_total: int
     expected: ExpectedScore | None = None
     members: list[str] = []
+    findings: list[str] = []
     reference: str | None = None
     status: str = "submitting"
     score: float | None = None

@@ -1,13 +1,12 @@
 """Predict the test images with one run: the mean over its networks."""
 
-import hashlib
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.artifacts.digits_cache import load_digits
-from pipeline.artifacts.files import locked, sha256
+from pipeline.artifacts.files import locked
 from pipeline.artifacts.paths import FoldPaths, RunPaths, Workspace
 from pipeline.artifacts.probs import Probs, load_probs, save_probs
 from pipeline.artifacts.tables import write_submission
@@ -20,7 +19,7 @@ from pipeline.models import create_model
 from pipeline.models.classifier import Classifier
 from pipeline.preprocessing import Preprocessing
 from pipeline.reporting import Reporter
-from pipeline.runs import read_config, read_run
+from pipeline.runs import name_networks, read_config, read_run
 from pipeline.settings import Settings
 
 
@@ -53,7 +52,7 @@ def predict_run(run: str, settings: Settings, workspace: Workspace, reporter: Re
         if not folds:
             raise UserError(f"run {run} has no finished fold; finish it with `make train`.")
         images = load_digits(inputs).test_images
-        made_from = _name_sources(paths, folds, config.digits_sha256)
+        made_from = name_networks(paths, folds, config.digits_sha256)
         probs = load_probs(paths.test_probs) if paths.test_probs.exists() else None
         if probs is None or probs.made_from != made_from:
             mean = average_networks(
@@ -89,12 +88,6 @@ def write_predictions(run: str, made_by: str, workspace: Workspace, reporter: Re
         f"{run}: {len(probs.ids):,} test images predicted by {made_by} → "
         f"{path.relative_to(workspace.root)}"
     )
-
-
-def _name_sources(paths: RunPaths, folds: list[int], digits_sha256: str) -> str:
-    """A text that changes with any of the networks or the test images."""
-    weights = [f"{fold}:{sha256(paths.fold(fold).weights)}" for fold in folds]
-    return hashlib.sha256("/".join([digits_sha256, *weights]).encode()).hexdigest()
 
 
 def restore_network(paths: FoldPaths) -> tuple[Classifier, Preprocessing]:

@@ -7,8 +7,10 @@ from pipeline.artifacts.files import locked, sha256
 from pipeline.artifacts.paths import Workspace
 from pipeline.artifacts.records import Receipt, write_record
 from pipeline.artifacts.tables import check_submission
+from pipeline.audit.checks import findings
 from pipeline.competition import Competition, get_competition
 from pipeline.errors import UserError
+from pipeline.jobs.audit import Audit
 from pipeline.kaggle.upload import Upload
 from pipeline.reporting import Reporter
 from pipeline.runs import accuracy_if_validated, load_out_of_fold, load_run_digits, read_run
@@ -40,7 +42,7 @@ def submit(
         workspace: Where the files are.
         reporter: Gets the progress and the score.
         message: Words for Kaggle's list, in front of the run's name and accuracy.
-        force: Upload a file again that was submitted before.
+        force: Upload a file again that was submitted before, or in which the audit found something.
         poll_s: Pause between two looks at the list, in seconds.
         timeout_s: How long to wait for the score, in seconds.
 
@@ -48,8 +50,8 @@ def submit(
         The receipt of a scored submission, as it was written.
 
     Raises:
-        UserError: Something is missing or does not fit together, Kaggle refuses, the scoring
-            fails, or the score does not come in time.
+        UserError: Something is missing or does not fit together, the audit found what makes the
+            score false, Kaggle refuses, the scoring fails, or the score does not come in time.
     """
     paths = workspace.run(run)
     record = read_run(run, workspace)
@@ -65,6 +67,7 @@ def submit(
         if not csv_file.exists():
             raise UserError(f"{csv_file} is missing; run `make predict RUN={run}`.")
         check_submission(csv_file, own, num_rows=len(digits.test_images))
+        found = _audit(run, own, workspace, reporter, force=force)
         out_of_fold = load_out_of_fold(run, workspace, may_be_empty=True)
         accuracy = accuracy_if_validated(out_of_fold, digits.train_labels)
         receipt = Receipt(
@@ -79,6 +82,7 @@ def submit(
             valid_correct=accuracy.correct if accuracy else 0,
             valid_total=accuracy.total if accuracy else 0,
             expected=expect_score(accuracy, len(digits.test_images)) if accuracy else None,
+            findings=found,
         )
         receipt_file = workspace.receipt(run)
         if own.on_kaggle:
@@ -95,6 +99,22 @@ def submit(
         reporter.line(f"submission  {csv_file.relative_to(workspace.root)}")
         reporter.line(f"receipt     {receipt_file.relative_to(workspace.root)}")
         return receipt
+
+
+def _audit(
+    run: str, competition: Competition, workspace: Workspace, reporter: Reporter, *, force: bool
+) -> list[str]:
+    """Refuse a submission whose score would be false, unless forced; return what was found."""
+    looked = Audit(competition, workspace)
+    found = findings([*looked.check_run(run), *looked.check_data()])
+    if found and not force:
+        more = f" (and {len(found) - 1} more: `make audit RUN={run}`)" if len(found) > 1 else ""
+        raise UserError(
+            f"the audit of run {run} found {found[0]}{more}. FORCE=1 submits it all the same."
+        )
+    for text in found:
+        reporter.line(f"submitted in spite of the audit: {text}")
+    return found
 
 
 def _score(receipt: Receipt) -> str:

@@ -33,7 +33,7 @@ def printed(rows: list[RunRow]) -> list[str]:
 
 
 def test_a_run_shows_what_it_was_and_what_came_of_it(tiny_workspace):
-    write_run(tiny_workspace, "one", folds=(0, 2), wrong=1, seed=5)
+    write_run(tiny_workspace, "one", trained=(0, 2), wrong=1, seed=5)
     receipt = Receipt(
         run="one",
         competition="digit-recognizer",

@@ -16,7 +16,7 @@ from pipeline.competition import get_competition
 from pipeline.errors import UserError
 from pipeline.scoring import Accuracy, expect_score
 from pipeline.stages.leaderboard import leaderboard
-from tests.kaggle.conftest import DIGITS, NUM_TEST, read_receipt, submit_cnn, write_csv
+from tests.kaggle.conftest import DIGITS, NUM_TEST, read_receipt, submit_cnn, write_run
 from tests.kaggle.server import Answer, KaggleServer
 
 REPOSITORY = Path(__file__).parents[2]
@@ -36,7 +36,7 @@ def test_every_submission_is_listed_and_ours_are_judged(
     kaggle_server.score = "0.90000"
     first = submit_cnn(workspace)
     kaggle_server.score = "0.50000"
-    write_csv(workspace.submission("cnn"), np.zeros(NUM_TEST, int))
+    write_run(workspace, "cnn", np.zeros(NUM_TEST, int))
     submit_cnn(workspace)  # takes the place of the first receipt
     board = leaderboard(DIGITS, workspace)
     assert board.notes == []
@@ -44,8 +44,12 @@ def test_every_submission_is_listed_and_ours_are_judged(
     assert [entry.verdict for entry in board.entries] == ["below", "inside", ""]
     assert (second.run, second.score, second.expected) == ("cnn", 0.5, first.expected)
     # Only the message is left to say what was known then; the board has 28,000 images.
-    assert (before.run, before.valid, before.reference) == ("cnn", Accuracy(9, 10), first.reference)
-    assert before.expected == expect_score(Accuracy(9, 10), 28_000)
+    assert (before.run, before.valid, before.reference) == (
+        "cnn",
+        Accuracy(18, 20),
+        first.reference,
+    )
+    assert before.expected == expect_score(Accuracy(18, 20), 28_000)
     assert (other.run, other.message, other.score) == ("", "a notebook of mine", 0.98914)
     assert (other.valid, other.expected) == (None, None)
     assert summarise(board.entries) == "1 of 2 scores inside their 95 % intervals (1 below)"
@@ -115,10 +119,10 @@ def test_the_command_line_prints_a_table_or_csv(
     lines = shown.stdout.splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[-1] == "1 of 1 score inside its 95 % interval"
-    assert any("0.9000     10 0.5667-1.0000 0.98914 inside" in line for line in lines)
+    assert any("0.9000     20 0.6667-1.0000 0.98914 inside" in line for line in lines)
     printed = subprocess.run(
         [*command, "--csv"], cwd=workspace.root, capture_output=True, text=True
     )
     ours, other = csv.DictReader(io.StringIO(printed.stdout))
-    assert (ours["run"], ours["verdict"], ours["valid_total"]) == ("cnn", "inside", "10")
+    assert (ours["run"], ours["verdict"], ours["valid_total"]) == ("cnn", "inside", "20")
     assert other["message"].startswith('wider,\n"deeper"') and other["verdict"] == ""

@@ -38,17 +38,19 @@ def test_a_submission_is_made_found_and_scored(
     receipt = submit_cnn(workspace, reporter, message="wider\nnet")
     assert receipt == read_receipt(workspace)
     assert (receipt.status, receipt.score, receipt.reference) == ("complete", 0.99642, "50000000")
-    assert (receipt.valid_correct, receipt.valid_total, receipt.folds) == (9, 10, [0])
+    assert (receipt.valid_correct, receipt.valid_total, receipt.folds) == (18, 20, [0])
     assert list(kaggle_server.uploads.values()) == [workspace.submission("cnn").read_bytes()]
     description = kaggle_server.submissions[0]["description"]
     assert description == receipt.message
-    assert description.startswith("wider net | run cnn | validation 0.9000 (9/10, 95 % 0.5958-0.98")
+    assert description.startswith(
+        "wider net | run cnn | validation 0.9000 (18/20, 95 % 0.6990-0.97"
+    )
     assert description.endswith(receipt.mark)
-    assert receipt.expected == expect_score(Accuracy(9, 10), NUM_TEST)
+    assert receipt.expected == expect_score(Accuracy(18, 20), NUM_TEST)
     assert reporter.lines[-5] == "score       0.99642 (public leaderboard)"
     # 0.99642 of 30 images: all of them.
-    assert reporter.lines[-4] == ("expected    0.9000, 95 % 0.5667-1.0000; the score lies inside")
-    assert reporter.lines[-3].startswith("validation  0.9000 (9/10, ")
+    assert reporter.lines[-4] == ("expected    0.9000, 95 % 0.6667-1.0000; the score lies inside")
+    assert reporter.lines[-3].startswith("validation  0.9000 (18/20, ")
     assert reporter.lines[-2:] == [
         "submission  submissions/cnn.csv",
         "receipt     submissions/cnn.json",

@@ -5,11 +5,11 @@ import pytest
 
 from pipeline.artifacts.files import locked
 from pipeline.artifacts.paths import Workspace
-from pipeline.artifacts.probs import Probs, save_probs
 from pipeline.competition import get_competition
 from pipeline.errors import UserError
 from pipeline.stages.submit import submit
-from tests.kaggle.conftest import DIGITS, NUM_TEST, submit_cnn, write_csv
+from tests.disk import write_run_on_all_data
+from tests.kaggle.conftest import DIGITS, NUM_TEST, submit_cnn, write_csv, write_run
 from tests.kaggle.server import KaggleServer
 from tests.lines import Lines
 
@@ -20,24 +20,24 @@ def test_practice_is_graded_here_and_never_uploaded(
     practice = get_competition("practice")
     with pytest.raises(UserError, match="belongs to COMPETITION=digit-recognizer and cannot be"):
         submit("cnn", practice, workspace, Lines())
+    write_run(workspace, "cnn", np.minimum(np.arange(NUM_TEST) % 10, 8))
+    write_run_on_all_data(workspace, "all")
     folder = workspace.input(practice).folder
     workspace.input(DIGITS).folder.rename(folder)
-    for path in (workspace.run("cnn").config, folder / "manifest.json"):
+    configs = [workspace.run(run).config for run in ("cnn", "all")]
+    for path in (*configs, folder / "manifest.json"):
         path.write_text(path.read_text().replace("digit-recognizer", "practice"))
     write_csv(folder / "solution.csv", np.arange(NUM_TEST) % 10)
-    write_csv(workspace.submission("cnn"), np.minimum(np.arange(NUM_TEST) % 10, 8))
     reporter = Lines()
     for _ in range(2):  # it may be repeated
         receipt = submit("cnn", practice, workspace, reporter)
     assert (receipt.competition, receipt.status, receipt.mark) == ("practice", "complete", "")
     assert receipt.score == pytest.approx(0.9)
     assert reporter.lines[0] == "score       0.90000 (practice leaderboard, graded here)"
-    assert reporter.lines[2].startswith("validation  0.9000 (9/10, ")
+    assert reporter.lines[2].startswith("validation  0.9000 (18/20, ")
     with pytest.raises(UserError, match="belongs to COMPETITION=practice and cannot be"):
         submit("cnn", DIGITS, workspace, Lines())
-    nothing_held_out = Probs(np.empty(0, np.int64), np.empty((0, 10), np.float32))
-    save_probs(workspace.run("cnn").oof, nothing_held_out)
-    receipt = submit("cnn", practice, workspace, reporter)
+    receipt = submit("all", practice, workspace, reporter)
     assert (receipt.valid_correct, receipt.valid_total, receipt.expected) == (0, 0, None)
     assert "validation  none: trained on all rows" in reporter.lines
     assert not kaggle_server.requests
@@ -62,6 +62,21 @@ def test_a_file_that_does_not_fit_is_not_sent(
     with pytest.raises(UserError, match=r"cnn\.csv.*`make predict"):
         submit_cnn(workspace)
     assert not kaggle_server.requests
+
+
+def test_a_finding_of_the_audit_stops_the_upload_unless_forced(
+    kaggle_server: KaggleServer, workspace: Workspace
+) -> None:
+    write_csv(workspace.submission("cnn"), np.zeros(NUM_TEST, int))
+    with pytest.raises(UserError, match=r"audit of run cnn found submission: 27 of 30 .*FORCE=1"):
+        submit_cnn(workspace)
+    assert not kaggle_server.requests
+    assert not workspace.receipt("cnn").exists()
+    reporter = Lines()
+    receipt = submit_cnn(workspace, reporter, force=True)
+    assert receipt.findings == ["submission: 27 of 30 predictions are not the run's own"]
+    assert reporter.lines[0] == f"submitted in spite of the audit: {receipt.findings[0]}"
+    assert receipt.status == "complete"
 
 
 def test_what_is_missing_is_named(kaggle_server: KaggleServer, workspace: Workspace) -> None:
