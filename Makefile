@@ -195,7 +195,7 @@ sweep: $(INPUT)/folds.csv
 report:
 	@$(PIPELINE) report $(KNOBS) $(call option,--a,A) $(call option,--b,B)
 
-## what could make a score false: copies across the sets, runs that saw their images; RUN= for one
+## what could make a score false: copies, drift, runs that saw their images
 audit: $(INPUT)/folds.csv
 	@$(PIPELINE) audit --competition=$(call quote,$(COMPETITION)) $(call option,--run,RUN) \
 	  $(call option,--device,DEVICE)
