@@ -22,15 +22,15 @@ def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
     """Return the section."""
     _ = sheet  # it shows no digits
     named = [
-        (training.config.run, fold.number, fold.history)
+        (training.config.run, fold.name, fold.history)
         for training in evidence.trainings
         for fold in training.folds
     ]
     histories = [history for _, _, history in named]
     body = render(
         "curves.html",
-        loss=_loss_chart(histories),
-        accuracy=_accuracy_chart(histories),
+        loss=_loss_chart(histories, validated=evidence.is_validated),
+        accuracy=_accuracy_chart(histories) if evidence.is_validated else None,
         num_networks=len(histories),
         several_runs=len(evidence.trainings) > 1,
         table=named if sum(map(len, histories)) <= _LONGEST_TABLE else None,
@@ -38,11 +38,12 @@ def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
     return Section("curves", "Learning curves", body)
 
 
-def _loss_chart(histories: list[list[EpochNumbers]]) -> Markup:
+def _loss_chart(histories: list[list[EpochNumbers]], *, validated: bool) -> Markup:
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         _lines(axes, histories, lambda e: e.train_loss, label="training", color=SECOND, style="s--")
-        _lines(axes, histories, lambda e: e.valid_loss, label="validation", color=FIRST)
+        if validated:
+            _lines(axes, histories, lambda e: e.valid_loss, label="validation", color=FIRST)
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
@@ -52,9 +53,10 @@ def _loss_chart(histories: list[list[EpochNumbers]]) -> Markup:
         axes.legend()
 
     last = [history[-1] for history in histories]
-    train, valid = np.mean([(e.train_loss, e.valid_loss) for e in last], axis=0)
-    said = f"At the end: training {train:.4f}, validation {valid:.4f}"
-    return draw(f"Training and validation loss after each epoch. {said}.", paint)
+    said = f"At the end: training {np.mean([e.train_loss for e in last]):.4f}"
+    if validated:
+        said += f", validation {np.mean([e.valid_loss for e in last]):.4f}"
+    return draw(f"Loss after each epoch. {said}.", paint)
 
 
 def _accuracy_chart(histories: list[list[EpochNumbers]]) -> Markup:

@@ -87,6 +87,7 @@ def lay_out(features: npt.NDArray[np.float32], seed: int) -> npt.NDArray[np.floa
 def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
     """Return the section."""
     laid_out = evidence.map
+    assert laid_out is not None, "a run with validation images has a map"
     places = _scale(laid_out.places)
     indices = np.searchsorted(evidence.out_of_fold.ids, laid_out.rows)
     labels = evidence.train_labels[laid_out.rows]

@@ -18,12 +18,14 @@ class Fold:
 
     Attributes:
         number: Which one.
-        valid: Its validation probabilities; ids are rows of `train.csv`.
+        name: What it is called: "fold 3", or "all data".
+        valid: Its validation probabilities; ids are rows of `train.csv`; none of all data.
         history: Its epochs, in order.
         facts: Where it was trained; None if it was trained before that was recorded.
     """
 
     number: int
+    name: str
     valid: Probs
     history: list[EpochNumbers]
     facts: FoldFacts | None
@@ -52,14 +54,14 @@ class Map:
 
     Attributes:
         run: Whose network.
-        fold: Which of its folds.
+        fold: The name of its fold.
         rows: int64 (M,), rows of `train.csv`.
         places: float (M, 2), no unit.
         num_valid: Validation images of that fold, of which the M were taken.
     """
 
     run: str
-    fold: int
+    fold: str
     rows: npt.NDArray[np.int64]
     places: npt.NDArray[np.floating]
     num_valid: int
@@ -78,9 +80,10 @@ class Evidence:
         test_images: uint8 (T, C, H, W), the first of `test.csv`; ids are 1..T.
         test_probs: float32 (T, K), their probabilities.
         num_test: Images in `test.csv`.
-        out_of_fold: Probabilities of the validation rows, sorted by row.
+        out_of_fold: Probabilities of the validation rows, sorted by row; none if all data were
+            trained on.
         trainings: The runs trained for it: itself alone, or the members of the ensemble.
-        map: The validation images as the first network sees them.
+        map: The validation images as the first network sees them, if there are any.
         receipt: What became of its submission, if there is one.
     """
 
@@ -94,8 +97,13 @@ class Evidence:
     num_test: int
     out_of_fold: Probs
     trainings: list[Training]
-    map: Map
+    map: Map | None
     receipt: Receipt | None
+
+    @property
+    def is_validated(self) -> bool:
+        """Whether any image was held out; most of what a report says is about those."""
+        return len(self.out_of_fold.ids) > 0
 
     @property
     def valid_labels(self) -> npt.NDArray[np.uint8]:
@@ -115,5 +123,5 @@ class Evidence:
 
     @property
     def accuracy(self) -> Accuracy:
-        """The share of validation rows read right."""
+        """The share of validation rows read right, of which there must be one."""
         return count_correct(self.out_of_fold.probs, self.valid_labels)

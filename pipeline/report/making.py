@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pipeline.report.evidence import Evidence, Fold
 from pipeline.report.sprites import SpriteSheet
 from pipeline.report.templating import Section, render
-from pipeline.scoring import Accuracy, count_correct
+from pipeline.runs import accuracy_if_validated
+from pipeline.scoring import Accuracy
 from pipeline.settings import Settings
 
 
@@ -17,12 +18,12 @@ class FoldRow:
     Attributes:
         run: The run.
         fold: Its training.
-        accuracy: Of its validation images.
+        accuracy: Of its validation images; None without any.
     """
 
     run: str
     fold: Fold
-    accuracy: Accuracy
+    accuracy: Accuracy | None
 
     @property
     def elapsed_s(self) -> float:
@@ -45,7 +46,7 @@ def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
         FoldRow(
             training.config.run,
             fold,
-            count_correct(fold.valid.probs, evidence.train_labels[fold.valid.ids]),
+            accuracy_if_validated(fold.valid, evidence.train_labels),
         )
         for training in evidence.trainings
         for fold in training.folds

@@ -23,7 +23,9 @@ from pipeline.report.evidence import Evidence
 from pipeline.report.sprites import GUTTER_PX, SpriteSheet
 from pipeline.report.templating import Section, render
 
-SECTIONS: list[Callable[[Evidence, SpriteSheet], Section]] = [
+_Writer = Callable[[Evidence, SpriteSheet], Section]
+
+ALL_SECTIONS: list[_Writer] = [
     verdict.section,
     curves.section,
     classes.section,
@@ -35,6 +37,13 @@ SECTIONS: list[Callable[[Evidence, SpriteSheet], Section]] = [
     testset.section,
     making.network_section,
     making.section,
+]
+_ABOUT_VALIDATION: list[_Writer] = [
+    classes.section,
+    mistakes.section,
+    suspects.section,
+    calibration.section,
+    embedding.section,
 ]
 
 
@@ -48,13 +57,14 @@ def render_page(
     Args:
         evidence: Of the run.
         compared: The run as side B beside another; None leaves that section out.
-        on_section: Called with 1 after each of `SECTIONS`.
+        on_section: Called with 1 after each section, at most as often as `ALL_SECTIONS` are many.
     """
     _, height, width = evidence.competition.image_shape
     sheet = SpriteSheet(height, width)
     sections = [comparison.section(evidence, compared, sheet)] if compared else []
-    for section in SECTIONS:
-        sections.append(section(evidence, sheet))
+    for section in ALL_SECTIONS:
+        if evidence.is_validated or section not in _ABOUT_VALIDATION:
+            sections.append(section(evidence, sheet))
         on_section(1)
     return render(
         "page.html",

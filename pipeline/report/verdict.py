@@ -12,17 +12,16 @@ from pipeline.scoring import expect_score
 def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
     """Return the section."""
     _ = sheet  # it shows no digits
+    if not evidence.is_validated:
+        return Section("verdict", "Verdict", render("unvalidated.html", evidence=evidence))
     rows = class_rows(evidence)
     body = render(
         "verdict.html",
+        evidence=evidence,
         accuracy=evidence.accuracy,
         interval=evidence.accuracy.interval(),
         expected=expect_score(evidence.accuracy, evidence.num_test),
-        num_networks=evidence.num_networks,
-        is_ensemble=len(evidence.trainings) > 1,
-        receipt=evidence.receipt,
-        on_kaggle=evidence.competition.on_kaggle,
-        run=evidence.run,
+        num_folds=len(evidence.trainings[0].folds),
         hardest=min(rows, key=lambda row: row.accuracy.value),
         commonest=max(rows, key=lambda row: row.times),
         calibration=calibration.of(evidence),

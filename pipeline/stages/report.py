@@ -28,12 +28,13 @@ from pipeline.engine.prediction import predict_features
 from pipeline.engine.training import EpochNumbers
 from pipeline.errors import UserError
 from pipeline.jobs.comparison import compare_runs
+from pipeline.jobs.fold_training import fold_name
 from pipeline.jobs.prediction import average_networks, restore_network
 from pipeline.models import create_model
 from pipeline.models.summary import summarise
 from pipeline.report.embedding import choose_rows, lay_out
 from pipeline.report.evidence import Evidence, Fold, Map, Training
-from pipeline.report.page import SECTIONS, render_page
+from pipeline.report.page import ALL_SECTIONS, render_page
 from pipeline.report.testset import NUM_SHOWN
 from pipeline.reporting import Reporter, Silent
 from pipeline.runs import (
@@ -91,7 +92,7 @@ def _write(
 ) -> Path:
     paths = workspace.run(run)
     path = paths.report_against(compared.a.runs[0]) if compared else paths.report
-    with reporter.bar(f"report of {run}", len(SECTIONS) + 3) as bar:
+    with reporter.bar(f"report of {run}", len(ALL_SECTIONS) + 3) as bar:
         evidence = _gather(run, workspace, choose_device(device), bar.advance)
         page = render_page(evidence, compared, bar.advance)
     write_text(path, page)
@@ -195,7 +196,7 @@ def _read_fold(number: int, paths: FoldPaths) -> Fold:
     except FileNotFoundError:
         facts = None
     history = TypeAdapter(list[EpochNumbers]).validate_python(read_history(paths.history))
-    return Fold(number, load_probs(paths.oof), history, facts)
+    return Fold(number, fold_name(number), load_probs(paths.oof), history, facts)
 
 
 def _read_receipt(path: Path) -> Receipt | None:
@@ -205,8 +206,10 @@ def _read_receipt(path: Path) -> Receipt | None:
         return None
 
 
-def _map(training: Training, workspace: Workspace, digits: Digits, device: Device) -> Map:
+def _map(training: Training, workspace: Workspace, digits: Digits, device: Device) -> Map | None:
     """Lay out validation images of the training's first fold by its network's features."""
+    if not len(training.folds[0].valid.ids):
+        return None
     fold, seed = training.folds[0], training.config.settings["seed"]
     rows = choose_rows(fold.valid, digits.train_labels, seed)
     model, preprocessing = restore_network(workspace.run(training.config.run).fold(fold.number))
@@ -215,7 +218,7 @@ def _map(training: Training, workspace: Workspace, digits: Digits, device: Devic
     )
     return Map(
         run=training.config.run,
-        fold=fold.number,
+        fold=fold.name,
         rows=rows,
         places=lay_out(features, seed),
         num_valid=len(fold.valid.ids),

@@ -343,6 +343,18 @@ def test_the_device_and_the_memory_of_a_training_are_told(workspace, page):
     assert facts.memory in page.read_text()
 
 
+def test_a_run_on_all_data_claims_nothing_about_its_accuracy(browser, workspace):
+    spec = tiny.spec(workspace, "everything", epochs=1, folds="all-data")
+    train_run(spec, workspace, Silent())
+    visit = Visit(browser, report("everything", workspace, Silent(), device="cpu"))
+    assert visit.complaints == []
+    told = [SECTIONS[0], SECTIONS[1], *SECTIONS[7:]]
+    assert visit.page.locator("h2").all_inner_texts() == told
+    text = visit.page.locator("body").inner_text()
+    assert "no image was held out" in text
+    assert "nan" not in text.lower()
+
+
 def test_a_run_in_the_middle_of_its_folds_has_a_report_of_what_is_finished(workspace, tmp_path):
     shutil.copytree(workspace.root, tmp_path / "work")
     started = Workspace(tmp_path / "work")
