@@ -16,10 +16,10 @@ in a hundred is misread; a training set that somebody mixed with the test images
 MOST_PLAUSIBLE = 0.9985
 """An accuracy that an honest network does not surely exceed.
 
-Of MNIST's 10,000 test labels, 15 are wrong or cannot be read (C. G. Northcutt, A. Athalye,
-J. Mueller: Pervasive Label Errors in Test Sets, NeurIPS 2021, table 2): who is right on all others
-scores 0.9985, and more is luck or a leak. The best honest scores found on the competition's full
-leaderboard are 0.9966 to 0.9970.
+Of MNIST's 10,000 test labels, 15 are wrong (C. G. Northcutt, A. Athalye, J. Mueller: Pervasive
+Label Errors in Test Sets Destabilize Machine Learning Benchmarks, NeurIPS 2021): who reads all
+others right scores 0.9985, and more is luck or a leak. The best honest scores found on the
+competition's full leaderboard are 0.9966 to 0.9970.
 """
 
 
