@@ -78,7 +78,8 @@ def train_run(
             return None
         if (num_folds := len(paths.finished_folds())) > 1:
             reporter.line(f"{num_folds} folds, out of fold: accuracy {accuracy}")
-        reporter.line(describe_expected(accuracy, _num_test(inputs), num_folds))
+        num_test = len(load_digits(inputs).test_images)
+        reporter.line(describe_expected(accuracy, num_test, num_folds))
         return accuracy
 
 
@@ -164,7 +165,3 @@ def _open_run(asked: RunConfig, paths: RunPaths, *, force: bool) -> None:
             f"run {asked.run} was made with other settings or data: {'; '.join(changes)}. "
             "Give it another name with RUN=, or start it again with FORCE=1."
         )
-
-
-def _num_test(inputs: InputPaths) -> int:
-    return load_manifest(inputs).files[inputs.competition.test_csv].num_rows
