@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import settings as settings_module
 from pipeline.artifacts.probs import load_probs
-from pipeline.cli import ShowSettings
+from pipeline.commands.prepare import ShowSettings
 from pipeline.errors import UserError
 from pipeline.jobs.forecast import Forecast, in_words
 from pipeline.knobs import Knobs

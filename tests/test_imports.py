@@ -22,7 +22,7 @@ FLOORS = [
     ["jobs", "report"],
     ["bench"],
     ["stages"],
-    ["console", "knobs", "cli", "__main__"],
+    ["console", "knobs", "commands", "cli", "__main__"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from pipeline.augment import registry
-from pipeline.cli import Sweep as Command
+from pipeline.commands.judge import Sweep as Command
 from pipeline.errors import UserError
 from pipeline.jobs import sweep as job
 from pipeline.jobs import turn

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.artifacts.records import RunConfig, read_record
-from pipeline.cli import Try
+from pipeline.commands.judge import Try
 from pipeline.errors import UserError
 from pipeline.jobs import turn
 from pipeline.jobs.turn import pair_up, take_turn
