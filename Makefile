@@ -63,6 +63,8 @@ CSV =
 FORCE =
 ## for bench: augment, throughput, prediction, scaling, time-to-score (long) or all
 BENCH =
+## for test: 1 also runs the slow tests, which start many processes
+SLOW =
 ## the Python (3.11 or later) that makes the environment
 PYTHON = python3
 
@@ -89,7 +91,7 @@ KNOBS = --competition=$(call quote,$(COMPETITION)) \
 
 # make would take a misspelt knob without a word and do something else than was meant.
 KNOB_NAMES := COMPETITION PRESET MODEL AUGMENT AUGMENT_ENGINE SEED EPOCHS VALID FOLDS FOLD JOBS \
-  DEVICE SET RUN RUNS A B IMAGES SEEDS BASE TRIALS ZIP ANY_SIZE MESSAGE SORT CSV FORCE BENCH PYTHON
+  DEVICE SET RUN RUNS A B IMAGES SEEDS BASE TRIALS ZIP ANY_SIZE MESSAGE SORT CSV FORCE BENCH SLOW PYTHON
 TYPED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOB_NAMES),$(TYPED))
 ifneq ($(UNKNOWN),)
@@ -136,9 +138,9 @@ help:
 demo:
 	@$(MAKE) --no-print-directory submit COMPETITION=practice
 
-## all tests, offline
+## the tests, offline; SLOW=1 also the slow ones
 test:
-	$(VENV)/bin/python -m pytest -n auto
+	$(VENV)/bin/python -m pytest -n auto $(if $(strip $(SLOW)),--slow)
 
 ## get the CSV files: by the Kaggle CLI, or ZIP=~/Downloads/digit-recognizer.zip
 data: $(INPUT)/manifest.json

@@ -10,6 +10,19 @@ from pipeline.artifacts.paths import Workspace
 from tests import tiny
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--slow`: what `make test SLOW=1` says to pytest."""
+    parser.addoption("--slow", action="store_true", help="also run the tests marked as slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the slow ones out unless asked for."""
+    if not config.getoption("--slow"):
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="slow: make test SLOW=1"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread_per_process():
     """Tests run in one process per core; each network would otherwise take all of them."""

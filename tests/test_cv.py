@@ -61,6 +61,7 @@ class KillsOne(tiny.Lines):
             multiprocessing.active_children()[0].kill()
 
 
+@pytest.mark.slow
 def test_what_ends_one_worker_ends_all_and_says_why(tiny_workspace):
     long = {"folds": "0,1", "epochs": 500, "jobs": 2}
     with pytest.raises(UserError, match=r"a training process was ended by SIGKILL.*JOBS=1"):
@@ -94,6 +95,7 @@ def start(workspace):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["ctrl-c", "kill -9"])
 def test_whatever_ends_the_parent_ends_the_workers(tiny_workspace, how):
     checkpoints = [tiny_workspace.run("ended").fold(fold).checkpoint for fold in (0, 1)]

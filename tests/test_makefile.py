@@ -148,6 +148,7 @@ def test_an_edited_recipe_is_trained_and_the_old_run_is_kept(submitted):
     assert re.search(fault, refused)
 
 
+@pytest.mark.slow
 def test_a_changed_knob_is_another_run_unless_the_name_is_given(submitted):
     (run,) = submitted.runs()
     assert "epoch 1/1" in submitted.make("train", *QUICK, "SEED=3")
@@ -159,6 +160,7 @@ def test_a_changed_knob_is_another_run_unless_the_name_is_given(submitted):
     assert "epoch 1/1" in submitted.make("train", *QUICK, f"RUN={run}", "SEED=4", "FORCE=1")
 
 
+@pytest.mark.slow
 def test_more_folds_are_trained_beside_the_first(submitted):
     text = submitted.make("-j4", "submission", *QUICK, "FOLDS=0,1")
     assert "fold 0: finished before" in text
@@ -166,6 +168,7 @@ def test_more_folds_are_trained_beside_the_first(submitted):
     assert "Nothing to be done" in submitted.make("-j4", "submission", *QUICK, "FOLDS=0,1")
 
 
+@pytest.mark.slow
 def test_cv_trains_every_fold_and_predicts(checkout):
     text = checkout.make("cv", *QUICK, "VALID=0.5")
     assert "2 folds, out of fold: accuracy" in text
@@ -195,6 +198,7 @@ def test_an_ensemble_is_submitted_by_its_name_alone(submitted, tmp_path):
     assert (receipt["folds"], receipt["valid_total"]) == ([], 20)
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_named_by_its_name_alone(submitted):
     (run,) = submitted.runs()
     assert "Nothing to be done" in submitted.make("submission", f"RUN={run}")
@@ -239,6 +243,7 @@ def test_try_takes_the_knobs_and_no_nonsense(checkout):
     assert "there is nothing to try" in text
 
 
+@pytest.mark.slow
 def test_everything_from_the_download_on_in_parallel_make(checkout):
     shutil.rmtree(checkout.root / "input")
     downloads = tiny.write_downloads(checkout.root / "my downloads")
@@ -247,6 +252,7 @@ def test_everything_from_the_download_on_in_parallel_make(checkout):
     assert (checkout.root / "input/digit-recognizer/train.csv").exists()
 
 
+@pytest.mark.slow
 def test_a_failed_stage_leaves_nothing_that_make_calls_up_to_date(submitted):
     (run,) = submitted.runs()
     submission = submitted.workspace.submission(run)

@@ -31,6 +31,7 @@ def test_a_command_that_fails_is_the_benchmarks_fault_told_in_its_words(tmp_path
         run_command([sys.executable, "-c", "exit('no such thing')"], tmp_path)
 
 
+@pytest.mark.slow
 def test_make_submission_is_measured_on_noise_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     checkout = make_checkout(tmp_path / "repository")

@@ -92,7 +92,7 @@ def test_a_download_that_stands_still_is_given_up(
     assert not list(folder.iterdir())
 
 
-@pytest.mark.skipif("SLOW_TESTS" not in os.environ, reason="takes 65 s; set SLOW_TESTS=1")
+@pytest.mark.slow
 def test_a_cut_that_no_retry_mends(kaggle_server: KaggleServer, folder: Path) -> None:
     kaggle_server.fault("Storage", Cut(1000))
     with pytest.raises(UserError, match="broke off"):
