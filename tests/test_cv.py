@@ -30,6 +30,7 @@ def all_weights(workspace, run):
     return [load_file(paths.fold(fold).weights) for fold in paths.finished_folds()]
 
 
+@pytest.mark.slow
 def test_folds_trained_at_once_are_those_trained_one_after_another(tiny_workspace):
     train(tiny.spec(tiny_workspace, "one", **FOLDS, jobs=1), tiny_workspace, Silent())
     reporter = tiny.Lines()

@@ -41,6 +41,7 @@ def finish(process: subprocess.Popen[str]) -> str:
     return output
 
 
+@pytest.mark.slow
 def test_a_disk_without_space_ends_in_one_sentence_and_loses_nothing(tiny_workspace):
     root = tiny_workspace.root
     # A checkpoint has 4 MB; the limit stands for the disk that is full when it is written.

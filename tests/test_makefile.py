@@ -182,6 +182,7 @@ def test_fold_is_another_name_of_folds(checkout):
     assert "FOLD and FOLDS are the same knob" in refused
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_submitted_by_its_name_alone(submitted, tmp_path):
     submitted.make("train", *QUICK, "SEED=3")
     submitted.make("ensemble", f"RUNS={' '.join(submitted.runs())}", "RUN=both", "DEVICE=cpu")

@@ -151,6 +151,7 @@ def test_the_csv_has_a_row_for_each_and_empty_cells_for_the_unknown():
     assert (second["accuracy"], second["score"], second["low"]) == ("", "", "")
 
 
+@pytest.mark.slow
 def test_the_command_line_lists_in_spite_of_damage(tiny_workspace):
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     command = [sys.executable, "-m", "pipeline", "runs"]
