@@ -3,6 +3,7 @@
 import csv
 import json
 import pickle
+import re
 from itertools import islice
 
 import numpy as np
@@ -147,8 +148,9 @@ def test_averaged_weights_follow_the_trained_ones_batch_norm_included(tiny_works
     average = {k: v.double() for k, v in trainer.model.state_dict().items()}
     step = 0
 
-    def follow(_: int) -> None:
+    def follow(_: int, note: str) -> None:
         nonlocal step
+        assert re.fullmatch(r"loss \d\.\d{4}", note)
         decay = min(0.2, (1 + step) / (10 + step))
         for name, value in trainer.model.state_dict().items():
             average[name] = decay * average[name] + (1 - decay) * value.double()

@@ -163,16 +163,18 @@ class Trainer:
         self,
         batches: Iterable[Batch],
         valid: LabelledImages,
-        on_batch: Callable[[int], None] = lambda num_images: None,
+        on_batch: Callable[[int, str], None] = lambda num_images, note: None,
     ) -> EpochNumbers:
         """Train on an epoch's batches, then validate.
 
         Args:
             batches: `steps_per_epoch` batches.
             valid: The held-out images, never augmented; none if all data are trained on.
-            on_batch: Called after each step with its number of images.
+            on_batch: Called after each step with its number of images and, on a CPU, the mean loss
+                of the epoch so far, in words.
         """
         start = time.perf_counter()
+        on_cpu = self._device.torch.type == "cpu"
         loss_sum = torch.zeros((), device=self._device.torch)
         num_images = 0
         learning_rate = 0.0
@@ -180,11 +182,11 @@ class Trainer:
         first_step = self.num_epochs_done * self._steps_per_epoch
         for step, (images, labels) in enumerate(batches, first_step):
             learning_rate = self._set_learning_rate(step)
-            # Summed on the device: reading each loss would make the host wait for every step.
+            # Summed on the device: to read a loss would make the host wait for it at every step.
             loss_sum += self._step(images, labels) * len(images)
             self._average_weights(step)
             num_images += len(images)
-            on_batch(len(images))
+            on_batch(len(images), f"loss {float(loss_sum) / num_images:.4f}" if on_cpu else "")
         train_loss = float(loss_sum) / num_images
         trained = time.perf_counter()
         valid_loss, valid_correct = self._validate(valid) if len(valid) else (math.nan, 0)
