@@ -92,6 +92,15 @@ def test_folds_come_first_in_doubling_steps_then_seeds(tiny_workspace, no_traini
     assert 'make try SET="a=1 b=2" FOLDS=all' in reporter.lines[-1]
 
 
+def test_each_line_counts_the_folds_it_names(tiny_workspace, no_training, monkeypatch):
+    monkeypatch.setattr(turn, "FUTILE", 0.0)
+    attempt(tiny_workspace, {"epochs": "4"}, folds=range(3))
+    _, reporter = attempt(tiny_workspace, {"epochs": "4"}, folds=range(3))
+    first, *_, last = [line for line in reporter.lines if line.startswith("baseline")]
+    assert "fold 0  " in first and "/20, " in first
+    assert "folds 0,1,2  " in last and "/60, " in last
+
+
 def test_it_stops_as_soon_as_it_is_clear(tiny_workspace, no_training):
     result, reporter = attempt(tiny_workspace, {"epochs": "6"}, folds=range(5))
     assert result.end == "clear"

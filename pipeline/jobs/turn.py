@@ -6,14 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
+from pipeline.artifacts.digits_cache import load_digits
 from pipeline.artifacts.paths import Workspace
+from pipeline.artifacts.tables import read_folds
 from pipeline.comparison.outlook import chance_of_decision
 from pipeline.comparison.sides import Comparison
+from pipeline.competition import get_competition
 from pipeline.errors import UserError
 from pipeline.jobs.comparison import compare_runs
 from pipeline.jobs.training import train_run
 from pipeline.reporting import OnlyBars, Reporter
-from pipeline.runs import RunSpec, differences, respecify
+from pipeline.runs import RunSpec, differences, load_out_of_fold, respecify
+from pipeline.scoring import Accuracy, count_correct
 from pipeline.settings import EXECUTION_FIELDS, parse_settings
 
 FUTILE = 0.1
@@ -162,10 +168,21 @@ def _train(
     what += ",".join(map(str, folds))
     start = time.monotonic()
     # Training makes sure of what it finds, also if nothing is left to train.
-    accuracy = train_run(replace(spec, settings=settings), workspace, OnlyBars(reporter, what))
+    train_run(replace(spec, settings=settings), workspace, OnlyBars(reporter, what))
+    accuracy = _accuracy_on(folds, spec, workspace)
     took = f"{time.monotonic() - start:.0f} s" if new else "finished before"
     reporter.line(f"{what:<30}  {accuracy}  {took}")
     return {(spec.name, fold) for fold in new}
+
+
+def _accuracy_on(folds: Sequence[int], spec: RunSpec, workspace: Workspace) -> Accuracy:
+    """The accuracy on what these trainings held out; the run may have more of them."""
+    inputs = workspace.input(get_competition(spec.settings.competition))
+    labels = load_digits(inputs).train_labels
+    trainings = read_folds(inputs.folds, labels) // spec.settings.num_valid_folds
+    out_of_fold = load_out_of_fold(spec.name, workspace)
+    counted = np.isin(trainings[out_of_fold.ids], folds)
+    return count_correct(out_of_fold.probs[counted], labels[out_of_fold.ids[counted]])
 
 
 def _chance_of_rest(comparison: Comparison, share_done: float) -> float:

@@ -134,9 +134,7 @@ BENCHMARKS = {
     "throughput": Benchmark(_throughput, "half a minute"),
     "prediction": Benchmark(_prediction, "a minute"),
     "scaling": Benchmark(_scaling, "two minutes"),
-    "time-to-score": Benchmark(
-        _time_to_score, "20 minutes a seed", only_if_named=True
-    ),
+    "time-to-score": Benchmark(_time_to_score, "20 minutes a seed", only_if_named=True),
 }
 
 
