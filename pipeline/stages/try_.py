@@ -62,7 +62,8 @@ def _cost(turn: Turn) -> str:
     took = f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
     if not turn.num_trained:
         return f"{took}; all trainings were there"
-    reused = f"; {turn.num_reused} more were there" if turn.num_reused else ""
+    were = "was" if turn.num_reused == 1 else "were"
+    reused = f"; {turn.num_reused} more {were} there" if turn.num_reused else ""
     return f"{took} for {_number(turn.num_trained, 'training')}{reused}"
 
 
