@@ -26,7 +26,8 @@ def summarise(model: nn.Module, image_shape: tuple[int, int, int]) -> str:
         model: A network on the CPU.
         image_shape: (C, H, W).
     """
-    return str(_statistics(model, image_shape))
+    # torchinfo prints an enumeration's name where it means millions.
+    return str(_statistics(model, image_shape)).replace("Units.MEGABYTES", "million")
 
 
 def count_work(model: nn.Module, image_shape: tuple[int, int, int]) -> Work:
