@@ -1,6 +1,7 @@
 """Workspaces in which the synthetic competition lies ready."""
 
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,12 @@ import torch
 
 from pipeline.artifacts.paths import Workspace
 from tests import tiny
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the processes that tests start, also where a shell put pytest behind `&`."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
