@@ -72,7 +72,7 @@ class Knobs:
         """
         from pipeline.augment.registry import recipe_text
 
-        preset = self.preset or get_competition(self.competition).preset
+        preset = self._preset_name
         settings = resolve(preset, {"competition": self.competition} | given)
         return specify_run(self.run, preset, settings, recipe_text(settings.augment, workspace))
 
@@ -94,12 +94,17 @@ class Knobs:
                 raise UserError(f"run {self.run} belongs to COMPETITION={record.competition}.")
             if record:
                 return _specify_as_made(record, given, workspace)
-        preset = self.preset or get_competition(self.competition).preset
+        preset = self._preset_name
         runs = [
             specify_run("", preset, settings, recipe_text(settings.augment, workspace))
             for settings in resolve_members(preset, {"competition": self.competition} | given)
         ]
         return specify_ensemble(self.run, preset, runs) if runs else self.specify(workspace)
+
+    @property
+    def _preset_name(self) -> str:
+        """The preset typed, or the competition's own."""
+        return self.preset or get_competition(self.competition).preset
 
     def given(self) -> dict[str, str]:
         """Return the settings that were typed, by their own knobs and by SET.

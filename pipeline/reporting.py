@@ -4,6 +4,7 @@ Stages take a `Reporter`; the command line passes one that draws on a terminal o
 lines to a pipe, tests pass `Silent`.
 """
 
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
@@ -53,3 +54,14 @@ class Silent:
     def bar(self, label: str, total: int) -> AbstractContextManager[Bar]:
         """Draw nothing."""
         return nullcontext(_NoBar())
+
+
+def make_command(target: str, knobs: Mapping[str, str]) -> str:
+    """Return what a user types: `make try AUGMENT=mine SEEDS="0 1"`; empty knobs are left out."""
+    values = [f'{name}="{v}"' if " " in v else f"{name}={v}" for name, v in knobs.items() if v]
+    return " ".join(["make", target, *values])
+
+
+def name_folds(folds: Sequence[int]) -> str:
+    """Return "fold 3" or "folds 0,1,2"."""
+    return f"fold{'s' if len(folds) > 1 else ''} {','.join(map(str, folds))}"

@@ -12,7 +12,7 @@ from pipeline.artifacts.digits_cache import load_digits, load_manifest
 from pipeline.artifacts.files import sha256
 from pipeline.artifacts.paths import RunPaths, Workspace, check_run_name
 from pipeline.artifacts.probs import Probs, load_probs
-from pipeline.artifacts.records import EnsembleConfig, RunConfig, read_record
+from pipeline.artifacts.records import EnsembleConfig, EnsembleMember, RunConfig, read_record
 from pipeline.competition import get_competition
 from pipeline.digits import Digits
 from pipeline.errors import UserError
@@ -287,6 +287,15 @@ def data_differences(config: RunConfig, digits_sha256: str, folds_sha256: str) -
     if config.folds_sha256 != folds_sha256:
         found.append("folds.csv is another")
     return found
+
+
+def is_unchanged(member: EnsembleMember, workspace: Workspace) -> bool:
+    """Say whether an ensemble's member is there as it was when it was averaged."""
+    paths = workspace.run(member.run)
+    return all(
+        file.exists() and sha256(file) == known
+        for file, known in ((paths.oof, member.oof_sha256), (paths.test_probs, member.test_sha256))
+    )
 
 
 def fingerprint(config: RunConfig) -> str:

@@ -6,13 +6,14 @@ from functools import partial
 from typing import TypeVar
 
 from pipeline.augment.engines import augmented_epochs
-from pipeline.augment.epochs import Batch, EpochPlan
+from pipeline.augment.epochs import Batch, EpochPlan, Epochs
 from pipeline.bench.figures import Series
 from pipeline.bench.synthetic import synthetic_images
 from pipeline.competition import Competition
 from pipeline.engine.device import Device
 from pipeline.engine.prediction import predict_logits
 from pipeline.engine.training import Trainer
+from pipeline.labelled_images import LabelledImages
 from pipeline.models import create_model
 from pipeline.preprocessing import Preprocessing
 from pipeline.reporting import Bar
@@ -45,6 +46,44 @@ def interleave(
     return {name: Series(values=tuple(found)) for name, found in values.items()}
 
 
+def new_trainer(
+    settings: Settings,
+    recipe: str,
+    images: LabelledImages,
+    competition: Competition,
+    device: Device,
+) -> tuple[Trainer, Epochs]:
+    """Return a network in training and its batches, as a run of these settings has them.
+
+    Args:
+        settings: Network, batch size and all else that a run has; the seed is not used.
+        recipe: The serialised augmentation recipe.
+        images: The training images.
+        competition: Decides the images' shape and the number of classes.
+        device: Where to compute.
+    """
+    epochs, _ = augmented_epochs(
+        EpochPlan(images, seed=0, fold=0, batch_size=settings.batch_size),
+        recipe,
+        engine=settings.augment_engine,
+        fuse=settings.fuse,
+        device=device.torch,
+        num_workers=settings.num_workers,
+    )
+    model = create_model(
+        settings.model, competition.image_shape, competition.num_classes, settings.dropout
+    )
+    trainer = Trainer(
+        model,
+        Preprocessing.of(images.images),
+        settings,
+        device,
+        steps_per_epoch=epochs.steps_per_epoch,
+        stream=0,
+    )
+    return trainer, epochs
+
+
 class TrainingRate:
     """Measures one network in training, images/s: the pipeline's own batches and steps.
 
@@ -70,25 +109,9 @@ class TrainingRate:
             seconds: How long a measurement takes at least.
         """
         images = synthetic_images(_NUM_IMAGES, competition)
-        epochs, _ = augmented_epochs(
-            EpochPlan(images, seed=0, fold=0, batch_size=settings.batch_size),
-            recipe,
-            engine=settings.augment_engine,
-            fuse=settings.fuse,
-            device=device.torch,
-            num_workers=settings.num_workers,
-        )
+        endless = settings.model_copy(update={"epochs": _NEVER})
+        self._trainer, epochs = new_trainer(endless, recipe, images, competition, device)
         self._batches = epochs.iterate(0, _NEVER)
-        self._trainer = Trainer(
-            create_model(
-                settings.model, competition.image_shape, competition.num_classes, settings.dropout
-            ),
-            Preprocessing.of(images.images),
-            settings.model_copy(update={"epochs": _NEVER}),
-            device,
-            steps_per_epoch=epochs.steps_per_epoch,
-            stream=0,
-        )
         self._one_image = images.take(images.rows == 0)
         self._seconds = seconds
 

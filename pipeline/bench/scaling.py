@@ -11,20 +11,15 @@ import numpy as np
 from rich.table import Table
 
 from pipeline.artifacts.paths import Workspace
-from pipeline.augment.engines import augmented_epochs
-from pipeline.augment.epochs import EpochPlan
 from pipeline.bench.figures import Conditions, Figures, Series
-from pipeline.bench.rates import interleave
+from pipeline.bench.rates import interleave, new_trainer
 from pipeline.bench.synthetic import synthetic_images, write_synthetic_data
 from pipeline.bench.tables import new_table
 from pipeline.competition import Competition
 from pipeline.engine.device import Device
-from pipeline.engine.training import Trainer
 from pipeline.jobs.prediction import predict_run
 from pipeline.jobs.training import train_run
 from pipeline.labelled_images import LabelledImages
-from pipeline.models import create_model
-from pipeline.preprocessing import Preprocessing
 from pipeline.reporting import Reporter, Silent
 from pipeline.runs import RunSpec
 
@@ -159,26 +154,8 @@ def _time_epoch(
     num_steps: int,
 ) -> float:
     """Seconds of an epoch without its validation: its start, and its steps at the pace of some."""
-    settings = spec.settings
     start = time.perf_counter()
-    epochs, _ = augmented_epochs(
-        EpochPlan(images, seed=0, fold=0, batch_size=settings.batch_size),
-        spec.recipe,
-        engine=settings.augment_engine,
-        fuse=settings.fuse,
-        device=device.torch,
-        num_workers=settings.num_workers,
-    )
-    trainer = Trainer(
-        create_model(
-            settings.model, competition.image_shape, competition.num_classes, settings.dropout
-        ),
-        Preprocessing.of(images.images),
-        settings,
-        device,
-        steps_per_epoch=epochs.steps_per_epoch,
-        stream=0,
-    )
+    trainer, epochs = new_trainer(spec.settings, spec.recipe, images, competition, device)
     started = time.perf_counter() - start
     num_steps = min(num_steps, epochs.steps_per_epoch)
     one_image = images.take(images.rows == 0)

@@ -11,7 +11,7 @@ from pipeline.artifacts.neighbours import load_neighbours
 from pipeline.artifacts.network_facts import read_network_facts
 from pipeline.artifacts.paths import FoldPaths, Workspace
 from pipeline.artifacts.probs import Probs, load_probs
-from pipeline.artifacts.records import EnsembleConfig, EnsembleMember, RunConfig
+from pipeline.artifacts.records import EnsembleConfig, RunConfig
 from pipeline.artifacts.tables import read_folds
 from pipeline.audit.checks import Check, check_plausible, findings
 from pipeline.audit.data import Neighbours, check_data
@@ -20,6 +20,7 @@ from pipeline.competition import Competition
 from pipeline.digits import Digits, read_predictions
 from pipeline.runs import (
     accuracy_if_validated,
+    is_unchanged,
     join_out_of_fold,
     load_out_of_fold,
     name_networks,
@@ -133,7 +134,7 @@ class Audit:
             config = read_config(member.run, self.workspace)
             for text in findings(self._check_training(config)):
                 checks.append(Check("member", f"{member.run}: {text}", passed=False))
-            if not self._is_unchanged(member):
+            if not is_unchanged(member, self.workspace):
                 text = f"{member.run} is not as it was when it was averaged; run make predict"
                 checks.append(Check("member", text, passed=False))
         paths = self.workspace.run(record.run)
@@ -143,12 +144,6 @@ class Audit:
             parts = [load_probs(getattr(member, file)).sorted_by_id() for member in members]
             checks.append(check_mean(whole, parts, what))
         return checks
-
-    def _is_unchanged(self, member: EnsembleMember) -> bool:
-        """Whether a member is as it was when it was averaged."""
-        paths = self.workspace.run(member.run)
-        found = sha256(paths.oof), sha256(paths.test_probs)
-        return found == (member.oof_sha256, member.test_sha256)
 
     def _check_submission(self, run: str) -> list[Check]:
         """Look whether the CSV to be uploaded is the run's own, if there is one."""

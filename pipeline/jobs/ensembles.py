@@ -20,6 +20,7 @@ from pipeline.runs import (
     accuracy_if_validated,
     find_run,
     fingerprint,
+    is_unchanged,
     load_out_of_fold,
     load_run_digits,
     read_config,
@@ -107,15 +108,7 @@ def is_current(spec: EnsembleSpec, workspace: Workspace) -> bool:
         and paths.oof.exists()
         and paths.test_probs.exists()
         and set(record.member_names) == {member.name for member in spec.members}
-        and all(_is_unchanged(member, workspace) for member in record.members)
-    )
-
-
-def _is_unchanged(member: EnsembleMember, workspace: Workspace) -> bool:
-    paths = workspace.run(member.run)
-    return all(
-        file.exists() and sha256(file) == known
-        for file, known in ((paths.oof, member.oof_sha256), (paths.test_probs, member.test_sha256))
+        and all(is_unchanged(member, workspace) for member in record.members)
     )
 
 

@@ -17,7 +17,7 @@ from pipeline.competition import get_competition
 from pipeline.errors import UserError
 from pipeline.jobs.comparison import compare_runs
 from pipeline.jobs.training import train_run
-from pipeline.reporting import OnlyBars, Reporter
+from pipeline.reporting import OnlyBars, Reporter, name_folds
 from pipeline.runs import RunSpec, differences, load_out_of_fold, respecify
 from pipeline.scoring import Accuracy, count_correct
 from pipeline.settings import EXECUTION_FIELDS, parse_settings
@@ -164,8 +164,7 @@ def _train(
     finished = set(workspace.run(spec.name).finished_folds())
     new = [fold for fold in folds if fold not in finished]
     settings = spec.settings.model_copy(update={"folds": ",".join(map(str, folds))})
-    what = f"{name:<8}  seed {settings.seed}  fold{'s' if len(folds) > 1 else ''} "
-    what += ",".join(map(str, folds))
+    what = f"{name:<8}  seed {settings.seed}  {name_folds(folds)}"
     start = time.monotonic()
     # Training makes sure of what it finds, also if nothing is left to train.
     train_run(replace(spec, settings=settings), workspace, OnlyBars(reporter, what))

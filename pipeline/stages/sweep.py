@@ -8,7 +8,7 @@ from pipeline.comparison.words import describe
 from pipeline.jobs.comparison import compare_runs
 from pipeline.jobs.sweep import Sweep, best_of, run_sweep
 from pipeline.jobs.turn import Turn, take_turn
-from pipeline.reporting import Reporter
+from pipeline.reporting import Reporter, make_command, name_folds
 from pipeline.runs import respecify
 from pipeline.sweeping.study import Trial
 
@@ -47,7 +47,7 @@ def sweep(
     """
     reporter.line(
         f"{searched.folder_name}: {num_trials} trials of "
-        f"{', '.join(each.name for each in searched.space)} on {_folds(searched.folds)}"
+        f"{', '.join(each.name for each in searched.space)} on {name_folds(searched.folds)}"
     )
     trials = run_sweep(searched, num_trials, workspace, reporter)
     best = best_of(trials)
@@ -62,7 +62,7 @@ def sweep(
     fresh_seed = {"seed": base.settings.seed + 1}
     reporter.line(
         f"training it and the baseline again, under seed {fresh_seed['seed']} on "
-        f"{_folds(check_folds)}"
+        f"{name_folds(check_folds)}"
     )
     winner = searched.specify(best.values)
     pair = (
@@ -128,9 +128,7 @@ def _next(searched: Sweep, best: Trial, check: Turn, knobs: Mapping[str, str]) -
         target = "try"
         typed = {name: value for name, value in typed.items() if name != "PRESET"}
         typed = {"BASE": searched.base.name, "FOLDS": "all", **typed}
-    command = " ".join(
-        ["make", target, *(f'{n}="{v}"' if " " in v else f"{n}={v}" for n, v in typed.items() if v)]
-    )
+    command = make_command(target, typed)
     if not recipe:
         return command
     augment = searched.base.settings.augment
@@ -138,7 +136,3 @@ def _next(searched: Sweep, best: Trial, check: Turn, knobs: Mapping[str, str]) -
         f"in pipeline/augment/recipes.py, give {augment} the defaults {', '.join(recipe)}; "
         f"then {command}"
     )
-
-
-def _folds(folds: Sequence[int]) -> str:
-    return f"fold{'s' if len(folds) > 1 else ''} {','.join(map(str, folds))}"

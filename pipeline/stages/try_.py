@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pipeline.artifacts.paths import Workspace
 from pipeline.comparison.words import describe
 from pipeline.jobs.turn import FUTILE, Pair, Turn, take_turn
-from pipeline.reporting import Reporter
+from pipeline.reporting import Reporter, make_command
 from pipeline.runs import differences
 
 DEFAULT_NUM_FOLDS = 5
@@ -73,19 +73,14 @@ def _next(turn: Turn, knobs: Mapping[str, str]) -> str:
     num_seeds = len(comparison.b.runs)
     practice = {name: value for name, value in knobs.items() if name == "COMPETITION"}
     if comparison.difference.verdict == "better":
-        return _command("submit", practice | {"RUN": comparison.b.runs[0]})
+        return make_command("submit", practice | {"RUN": comparison.b.runs[0]})
     if turn.end == "spent":
         more = {"FOLDS": "all"}
         if comparison.difference.num_images == comparison.num_train:
             more["SEEDS"] = " ".join(map(str, range(num_seeds + 1)))
-        return _command("try", {**knobs, **more})
+        return make_command("try", {**knobs, **more})
     sides = {"A": " ".join(comparison.a.runs), "B": " ".join(comparison.b.runs)}
-    return _command("compare", sides | {"IMAGES": "1"})
-
-
-def _command(target: str, knobs: Mapping[str, str]) -> str:
-    values = [f'{name}="{v}"' if " " in v else f"{name}={v}" for name, v in knobs.items()]
-    return " ".join(["make", target, *values])
+    return make_command("compare", sides | {"IMAGES": "1"})
 
 
 def _number(count: int, noun: str) -> str:
