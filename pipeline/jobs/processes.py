@@ -111,7 +111,15 @@ def _work(task: _Task, messages: Connection) -> None:
             reporter = _RemoteReporter(messages, fold_name(fold))
             task.training.train(fold, task.paths.fold(fold), reporter)
     except (UserError, OSError) as error:
-        messages.send(error)
+        _send(messages, error)
+
+
+def _send(messages: Connection, message: object) -> None:
+    """Send a message; end this process when the one that listened is gone."""
+    try:
+        messages.send(message)
+    except BrokenPipeError:  # noticed here before the thread that watches the lifeline had a turn
+        os._exit(1)
 
 
 def _exit_after(lifeline: Connection) -> None:
@@ -129,16 +137,16 @@ class _RemoteReporter:
 
     def line(self, text: str) -> None:
         named = text if text.startswith(self._name) else f"{self._name}: {text}"
-        self._messages.send(("line", named))
+        _send(self._messages, ("line", named))
 
     @contextlib.contextmanager
     def bar(self, label: str, total: int) -> Iterator[Bar]:
-        self._messages.send(("open_bar", f"{self._name}, {label}", total))
+        _send(self._messages, ("open_bar", f"{self._name}, {label}", total))
         yield self
-        self._messages.send(("close_bar",))
+        _send(self._messages, ("close_bar",))
 
     def advance(self, amount: int = 1, note: str = "") -> None:
-        self._messages.send(("advance", amount, note))
+        _send(self._messages, ("advance", amount, note))
 
 
 @dataclass
