@@ -8,7 +8,7 @@ from pipeline.report.sprites import SpriteSheet
 from pipeline.report.templating import Section, render
 from pipeline.runs import accuracy_if_validated
 from pipeline.scoring import Accuracy
-from pipeline.settings import Settings
+from pipeline.settings import EXECUTION_FIELDS, Settings
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,12 @@ def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
         for training in evidence.trainings
         for fold in training.folds
     ]
+    # Where and how much was computed is in the table of trainings: what one command asked for (a
+    # fold, say) need not be what all of them came to.
     settings = [
         (name, _distinct(config.settings.get(name, "–") for config in configs), field.description)
         for name, field in Settings.model_fields.items()
+        if name not in EXECUTION_FIELDS
     ]
     versions = [("digit-recognizer-pipeline", _distinct(c.code_version for c in configs))]
     for library in configs[0].libraries:

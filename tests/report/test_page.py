@@ -330,6 +330,8 @@ def test_an_ensemble_has_a_report_of_its_own(browser, two_runs):
     making = visit.page.locator("#making").inner_text()
     assert re.search(r"seed\s+0, 1\s", making)
     assert re.search(r"augment\s+affine, none\s", making)
+    assert "folds trained at once took less" in making
+    assert "num_workers" not in making, "what a command asked for is not what a run is"
     found = load_probs(both.run("other").oof)
     save_probs(both.run("other").oof, Probs(found.ids, found.probs, "changed"))
     with pytest.raises(UserError, match="run other has changed since mean was made of it"):
