@@ -140,8 +140,10 @@ def test_what_selection_added_is_told_in_numbers(tiny_workspace, monkeypatch, no
 def test_a_sweep_that_finds_nothing_says_so(tiny_workspace, monkeypatch, no_training):
     monkeypatch.setattr(job, "train_run", train_by(lambda spec: 4 + (alpha_of(spec) != 30), []))
     reporter = tiny.Lines()
-    assert sweep(searched(tiny_workspace), 3, tiny_workspace, reporter, knobs={}) is None
-    assert reporter.lines[-1] == "no trial was better than the baseline, of 3"
+    knobs = {"AUGMENT": "elastic"}
+    assert sweep(searched(tiny_workspace), 3, tiny_workspace, reporter, knobs=knobs) is None
+    assert reporter.lines[-2] == "no trial was better than the baseline, of 3"
+    assert reporter.lines[-1].endswith("make sweep AUGMENT=elastic FOLDS=0,1 TRIALS=6")
 
 
 def test_a_whole_sweep_by_its_command(tiny_workspace, capsys):

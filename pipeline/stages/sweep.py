@@ -53,6 +53,9 @@ def sweep(
     best = best_of(trials)
     if best.gain <= 0:
         reporter.line(f"no trial was better than the baseline, of {len(trials)}")
+        folds, more = ",".join(map(str, searched.folds)), str(2 * len(trials))
+        command = make_command("sweep", {**knobs, "FOLDS": folds, "TRIALS": more})
+        reporter.line(_fact("next", f"keep the baseline, or search on: {command}"))
         return None
     base = searched.base
     seen = compare_runs([base.name], [best.run], workspace, folds=searched.folds).difference
@@ -77,8 +80,12 @@ def sweep(
         *_what_selection_did(seen, check.comparison.difference, len(trials)),
         ("next", _next(searched, best, check, knobs)),
     ]:
-        reporter.line(f"{name:<15}{text}")
+        reporter.line(_fact(name, text))
     return check
+
+
+def _fact(name: str, text: str) -> str:
+    return f"{name:<15}{text}"
 
 
 def _check_folds(searched: Sweep) -> Sequence[int]:
