@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import albumentations as A
@@ -12,6 +13,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline.augment.registry import serialise
+from pipeline.bench.at_once import num_at_once, training_rate_at_once
 from pipeline.bench.augmentation_engines import wait
 from pipeline.bench.figures import Conditions, Figures, Series
 from pipeline.bench.rates import TrainingRate, interleave
@@ -67,15 +69,15 @@ class ConvolutionFigures(Figures):
 
 
 class TrainingFigures(Figures):
-    """One training.
+    """One training, or several at once.
 
     Attributes:
-        name: A network's or a preset's name.
+        name: A network's or a preset's name; "×2" if two are trained at once.
         recipe: The augmentation recipe's name; "none" measures the network alone.
         batch_size: Images per step.
         flops_per_image: Floating-point operations of one image, forward and backward; the
             augmentation's are not counted.
-        images_per_s: Its rate, augmentation included.
+        images_per_s: Its rate, or that of all at once together, augmentation included.
     """
 
     name: str
@@ -91,7 +93,7 @@ class ThroughputFigures(Figures):
     Attributes:
         conditions: Device and precision.
         convolutions: The yardstick is the one with the highest median.
-        trainings: Networks alone, then presets.
+        trainings: Networks alone, presets, and presets several times at once.
     """
 
     conditions: Conditions
@@ -120,7 +122,7 @@ def measure_throughput(
     seconds: float = 0.4,
     convolutions: tuple[Convolution, ...] = _LARGE,
 ) -> ThroughputFigures:
-    """Measure every network alone and every preset with its recipe.
+    """Measure every network alone, and every preset with its recipe, once and several at once.
 
     Args:
         presets: Presets to measure, resolved, by name.
@@ -144,8 +146,18 @@ def measure_throughput(
     }
     for name, (own, recipe) in trainings.items():
         measures[name] = TrainingRate(own, recipe, device, competition, seconds=seconds)
-    with reporter.bar("throughput", (num_rounds + 1) * len(measures)) as bar:
-        rates = interleave(measures, num_rounds, bar)
+    with ExitStack() as processes:
+        if (num := num_at_once(device)) > 1:
+            for name, spec in presets.items():
+                measured = f"preset {name} ×{num}"
+                trainings[measured] = (spec.settings, spec.recipe)
+                measures[measured] = processes.enter_context(
+                    training_rate_at_once(
+                        *trainings[measured], device, competition, seconds=seconds, num=num
+                    )
+                )
+        with reporter.bar("throughput", (num_rounds + 1) * len(measures)) as bar:
+            rates = interleave(measures, num_rounds, bar)
     return ThroughputFigures(
         conditions=Conditions.of(device),
         convolutions=tuple(
@@ -234,7 +246,8 @@ def throughput_table(figures: ThroughputFigures) -> Table:
         "share: of the operations per second of the fastest of "
         f"{len(figures.convolutions)} large convolutions in the same precision, forward and "
         f"backward ({yardstick.name}: {yardstick.flops_per_s.median / 1e12:.2f} TFLOP/s); "
-        "MFLOP: of one image, forward and backward; median of "
+        "MFLOP: of one image, forward and backward; ×2: two at once, each in a process with its "
+        "share of the threads, as folds are trained; median of "
         f"{len(yardstick.flops_per_s.values)} rounds, ± half their range",
         ("training", "recipe"),
         ("batch", "MFLOP", "images/s", "share"),

@@ -72,7 +72,7 @@ def train_in_processes(
         for _ in range(num_jobs):
             messages, their_messages = context.Pipe(duplex=False)
             process = context.Process(target=_work, args=(task, their_messages))
-            with _interrupts_ignored():
+            with interrupts_ignored():
                 process.start()
             their_messages.close()  # the worker has the only other one: its death is an EOF
             workers.append(_Worker(process, messages, reporter))
@@ -221,7 +221,7 @@ def _share_cores(training: FoldTraining, num_jobs: int) -> FoldTraining:
 
 
 @contextlib.contextmanager
-def _interrupts_ignored() -> Iterator[None]:
+def interrupts_ignored() -> Iterator[None]:
     """Ignore Ctrl-C for a moment; a process started meanwhile ignores it for good.
 
     A terminal sends Ctrl-C to every process in it, but only the first of them shall act on it.

@@ -1,5 +1,7 @@
 """The share of the machine that a training uses: operations counted, rates paired."""
 
+import multiprocessing
+
 import pytest
 import torch
 from torch import nn
@@ -85,6 +87,28 @@ def test_every_network_and_preset_is_measured(tiny_workspace):
         "8→8 5×5, 4×14×14",
     }
     assert all(each.flops_per_s.median > 1e6 for each in figures.convolutions)
+
+
+@pytest.mark.slow
+def test_a_preset_is_measured_several_times_at_once(tiny_workspace, monkeypatch):
+    monkeypatch.setattr("pipeline.bench.throughput.num_at_once", lambda device: 2)
+    figures = measure_throughput(
+        {"mine": tiny.spec(tiny_workspace, batch_size=8)},
+        resolve("standard", {"batch_size": 8}),
+        tiny.COMPETITION,
+        CPU,
+        tiny.Lines(),
+        num_rounds=2,
+        seconds=0.01,
+        convolutions=(Convolution(4, 8, 14, 3),),
+    )
+    *_, alone, together = figures.trainings
+    assert (alone.name, together.name) == ("preset mine", "preset mine ×2")
+    assert together.flops_per_image == alone.flops_per_image
+    assert min(together.images_per_s.values) > 0
+    for process in multiprocessing.active_children():
+        process.join(timeout=30)
+    assert not multiprocessing.active_children()
 
 
 def test_a_convolutions_operations_are_those_that_run():
