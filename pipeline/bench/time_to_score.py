@@ -231,9 +231,9 @@ def _curves_table(figures: TimeToScoreFigures) -> Table:
     table = new_table(
         f"Trainings on {figures.competition}, {figures.conditions}",
         "notebook: dropout_cnn in float32, no augmentation, Adam at 0.001, batches of 100, its "
-        "training alone; presets: the whole of `make train`, validations included",
+        "training alone; presets: the whole of `make train`, validations included; s: seconds",
         ("seed", "training"),
-        ("validation accuracy at the end", "epochs", "seconds"),
+        ("validation accuracy at the end", "epochs", "s"),
     )
     for curve in figures.curves:
         if curve.name == NOTEBOOK:
@@ -243,7 +243,7 @@ def _curves_table(figures: TimeToScoreFigures) -> Table:
             curve.name,
             str(curve.accuracy),
             str(len(curve.seconds)),
-            f"{curve.seconds[-1]:,.1f}",
+            f"{curve.seconds[-1]:,.0f}",
         )
     return table
 

@@ -46,6 +46,16 @@ def test_a_preset_is_faster_only_if_it_ends_as_high():
     assert found.first_speedup(curve("never", (1.0,), (89,))) is None
 
 
+def test_the_real_competitions_figures_fit_a_terminal():
+    seconds, correct = (1234.5,), (4177,)
+    names = ("notebook", "quick", "standard")
+    curves = [
+        Curve(name=name, seed=12, seconds=seconds, correct=correct, total=4200) for name in names
+    ]
+    text = printed(time_to_score_tables(figures(*curves)))
+    assert "0.9945 (4,177/4,200, 95 % 0.9918-0.9963)        1   1,234" in text
+
+
 def test_the_tables_count_the_seeds_that_reach_the_score():
     text = printed(
         time_to_score_tables(
