@@ -11,16 +11,18 @@ import torch
 from pipeline.bench.rates import TrainingRate
 from pipeline.competition import Competition
 from pipeline.engine.device import Device
-from pipeline.jobs.processes import interrupts_ignored
-from pipeline.settings import Settings
+from pipeline.jobs.processes import choose_num_jobs, interrupts_ignored, share_threads
+from pipeline.settings import NUM_FOLDS, Settings
 
 _ON_A_GPU = 4
 """Networks that are measured at once on a GPU, which one alone leaves mostly idle."""
 
 
 def num_at_once(device: Device) -> int:
-    """Return how many networks are worth measuring at once: one per core, or a few on a GPU."""
-    return {"cpu": torch.get_num_threads(), "cuda": _ON_A_GPU}.get(device.torch.type, 1)
+    """Return how many networks to measure at once: as many as `make cv` trains; a few on a GPU."""
+    if device.torch.type == "cuda":
+        return _ON_A_GPU
+    return choose_num_jobs("auto", device, NUM_FOLDS)
 
 
 @contextmanager
@@ -46,8 +48,7 @@ def training_rate_at_once(
         num: How many networks, each in a process with its share of the threads.
     """
     context = multiprocessing.get_context("spawn")
-    num_threads = max(1, torch.get_num_threads() // num)
-    task = _Task(settings, recipe, device, competition, seconds, num_threads)
+    task = _Task(settings, recipe, device, competition, seconds, share_threads(num))
     connections = []
     for _ in range(num):
         connection, theirs = context.Pipe()
@@ -91,5 +92,5 @@ def _work(task: _Task, asked: Connection) -> None:
     try:
         while asked.recv():
             asked.send(rate())
-    except (EOFError, BrokenPipeError):  # nobody asks any more
+    except (EOFError, ConnectionError):  # nobody asks any more
         return

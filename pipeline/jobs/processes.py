@@ -39,6 +39,11 @@ def choose_num_jobs(asked: int | str, device: Device, num_folds: int) -> int:
     return min(int(asked), num_folds)
 
 
+def share_threads(num_processes: int) -> int:
+    """Return each process's share of the threads that PyTorch has here, at least one."""
+    return max(1, torch.get_num_threads() // num_processes)
+
+
 def train_in_processes(
     training: FoldTraining, folds: Sequence[int], paths: RunPaths, reporter: Reporter, num_jobs: int
 ) -> None:
@@ -57,7 +62,7 @@ def train_in_processes(
     Raises:
         UserError: See `FoldTraining.train`; or a process was killed.
     """
-    num_threads = max(1, torch.get_num_threads() // num_jobs)
+    num_threads = share_threads(num_jobs)
     threads = f"{num_threads} thread{'s' if num_threads > 1 else ''}"
     reporter.line(f"{num_jobs} folds at once, each in a process with {threads}")
     context = multiprocessing.get_context("spawn")

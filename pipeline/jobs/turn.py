@@ -178,9 +178,9 @@ def _accuracy_on(folds: Sequence[int], spec: RunSpec, workspace: Workspace) -> A
     """The accuracy on what these trainings held out; the run may have more of them."""
     inputs = workspace.input(get_competition(spec.settings.competition))
     labels = load_digits(inputs).train_labels
-    trainings = read_folds(inputs.folds, labels) // spec.settings.num_valid_folds
+    held_out = [each for fold in folds for each in spec.settings.held_out(fold)]
     out_of_fold = load_out_of_fold(spec.name, workspace)
-    counted = np.isin(trainings[out_of_fold.ids], folds)
+    counted = np.isin(read_folds(inputs.folds, labels)[out_of_fold.ids], held_out)
     return count_correct(out_of_fold.probs[counted], labels[out_of_fold.ids[counted]])
 
 
