@@ -20,5 +20,6 @@ __version__ = "0.1.0"
 # is 1.13 times as fast as without any spinning (21 pairs of runs), beside a busy process 1.03 times
 # (15 pairs). To spin as long as OpenMP does by itself makes short operations, as the augmentation
 # has, up to 40 times slower beside a busy process.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+if "OMP_WAIT_POLICY" not in os.environ:  # the count would override a policy of the user's own
+    os.environ["OMP_WAIT_POLICY"] = "passive"
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")

@@ -1,6 +1,7 @@
 """Imports point downwards only, and importing a room does no work."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -62,3 +63,18 @@ def test_the_run_name_is_found_without_heavy_libraries():
     )
     heavy = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert heavy.stdout.split() == [], "make asks for the name at every call"
+
+
+@pytest.mark.parametrize(
+    ("own", "read"),
+    [
+        ({}, "passive 10000"),
+        ({"GOMP_SPINCOUNT": "7"}, "passive 7"),
+        ({"OMP_WAIT_POLICY": "active"}, "active None"),
+    ],
+)
+def test_how_threads_wait_is_the_users_to_say(own, read):
+    code = "import os, pipeline; print(*map(os.environ.get, ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT')))"
+    others = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_"))}
+    printed = subprocess.check_output([sys.executable, "-c", code], text=True, env=others | own)
+    assert printed.strip() == read
