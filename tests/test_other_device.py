@@ -8,25 +8,21 @@ nothing of a GPU's arithmetic or speed.
 from collections.abc import Iterator
 from contextlib import nullcontext
 from importlib import import_module
-from itertools import islice
 
 import albumentations as A
-import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from pipeline.augment.batched import compile_recipe, image_keys
-from pipeline.augment.batched_engine import BatchedEpochs
-from pipeline.augment.epochs import EpochPlan
-from pipeline.augment.registry import build_recipe
+from pipeline.augment.registry import build_recipe, serialise
+from pipeline.bench.rates import new_trainer
+from pipeline.bench.synthetic import synthetic_images
 from pipeline.engine.device import Device
-from pipeline.engine.training import Trainer
-from pipeline.labelled_images import LabelledImages
-from pipeline.models import MODELS, create_model
-from pipeline.preprocessing import Preprocessing
+from pipeline.models import MODELS
 from pipeline.settings import resolve
+from tests import tiny
 from tests.augment.test_pixels import CASES
 from tests.augment.test_recipe import ALL
 
@@ -85,12 +81,8 @@ def test_an_epoch_waits_for_the_device_at_its_end_alone(name, monkeypatch):
     monkeypatch.setattr(Device, "autocast", lambda self: nullcontext())  # meta has none
     adam = import_module("torch.optim.adam")
     monkeypatch.setattr(adam, "_device_dtype_check_for_fused", lambda *args: None)
-    rng = np.random.default_rng(0)
-    count = 40
-    images = LabelledImages(
-        rng.integers(0, 256, (count, 1, 28, 28), np.uint8), np.arange(count) % 10, np.arange(count)
-    )
-    settings = resolve("standard", {"model": name, "dropout": 0.1, "ema": 0.99})
+    images = synthetic_images(40, tiny.COMPETITION)
+    knobs = {"model": name, "dropout": 0.1, "ema": 0.99, "batch_size": 8}
     taken = []
 
     def watched(batches: Iterator) -> Iterator:
@@ -99,21 +91,17 @@ def test_an_epoch_waits_for_the_device_at_its_end_alone(name, monkeypatch):
             yield batch
 
     with StrictDevice() as device:
-        plan = EpochPlan(images, seed=0, fold=0, batch_size=8)
-        epochs = BatchedEpochs(plan, compile_recipe(build_recipe("strong")), META)
-        batches = epochs.iterate(0, 2)
-        trainer = Trainer(
-            create_model(name, (1, 28, 28), 10, settings.dropout),
-            Preprocessing.of(images.images),
-            settings,
+        trainer, epochs = new_trainer(
+            resolve("standard", knobs),
+            serialise(build_recipe("strong"), "strong"),
+            images,
+            tiny.COMPETITION,
             Device(META, bfloat16=True, name="stand-in"),
-            steps_per_epoch=epochs.steps_per_epoch,
-            stream=0,
         )
-        for _ in range(2):
+        for epoch in range(2):
             taken.clear()
             device.num_copies = 0
             with pytest.raises(RuntimeError, match="cannot be called on meta tensors"):
-                trainer.run_epoch(watched(islice(batches, 5)), images)
+                trainer.run_epoch(watched(epochs.iterate(epoch, epoch + 1)), images)
             assert taken == [8] * 5
         assert device.num_copies == 1, "the order of the images, once an epoch"
