@@ -72,7 +72,7 @@ class TrainingFigures(Figures):
     """One training, or several at once.
 
     Attributes:
-        name: A network's or a preset's name; "×2" if two are trained at once.
+        name: A network's or a preset's name; with "×2" if two of it are trained at once.
         recipe: The augmentation recipe's name; "none" measures the network alone.
         batch_size: Images per step.
         flops_per_image: Floating-point operations of one image, forward and backward; the
@@ -246,7 +246,7 @@ def throughput_table(figures: ThroughputFigures) -> Table:
         "share: of the operations per second of the fastest of "
         f"{len(figures.convolutions)} large convolutions in the same precision, forward and "
         f"backward ({yardstick.name}: {yardstick.flops_per_s.median / 1e12:.2f} TFLOP/s); "
-        "MFLOP: of one image, forward and backward; ×2: two at once, each in a process with its "
+        "MFLOP: of one image, forward and backward; ×N: N at once, each in a process with its "
         "share of the threads, as folds are trained; median of "
         f"{len(yardstick.flops_per_s.values)} rounds, ± half their range",
         ("training", "recipe"),
