@@ -1,8 +1,14 @@
-"""The reporter of the command line: live bars on a terminal, plain lines in a pipe."""
+"""How the pipeline speaks: what a command tells while it works, and the terminal that shows it.
+
+Whatever takes long is given a `Reporter`. The command line passes a `ConsoleReporter`, which draws
+live bars on a terminal and writes plain lines to a pipe; tests pass `Silent`.
+"""
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
 
 from rich.console import Console, RenderableType
 from rich.progress import (
@@ -14,7 +20,52 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from pipeline.reporting import Bar
+
+class Bar(Protocol):
+    """A progress bar that is open."""
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        """Move on by `amount` units and show `note` (a few numbers that matter) behind the bar."""
+
+
+class Reporter(Protocol):
+    """Where work in progress sends its words."""
+
+    def line(self, text: str) -> None:
+        """Say one line."""
+
+    def bar(self, label: str, total: int) -> AbstractContextManager[Bar]:
+        """Open a progress bar over `total` units; leaving the context removes it."""
+
+
+class _NoBar:
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        pass
+
+
+class OnlyBars:
+    """Draws the bars of a job that is one of many, under a label, and keeps its lines back."""
+
+    def __init__(self, reporter: Reporter, label: str) -> None:
+        self._reporter, self._label = reporter, label
+
+    def line(self, text: str) -> None:
+        """Say nothing."""
+
+    def bar(self, label: str, total: int) -> AbstractContextManager[Bar]:
+        """Open a bar of the reporter behind."""
+        return self._reporter.bar(f"{self._label}  {label}", total)
+
+
+class Silent:
+    """A reporter that says nothing."""
+
+    def line(self, text: str) -> None:
+        """Say nothing."""
+
+    def bar(self, label: str, total: int) -> AbstractContextManager[Bar]:
+        """Draw nothing."""
+        return nullcontext(_NoBar())
 
 
 class _LiveBar:
@@ -78,3 +129,14 @@ def print_note(text: str) -> None:
     """Print one sentence to standard error that is worth knowing but stops nothing."""
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
     console.print(f"note: {text}", style="yellow")
+
+
+def make_command(target: str, knobs: Mapping[str, str]) -> str:
+    """Return what a user types: `make try AUGMENT=mine SEEDS="0 1"`; empty knobs are left out."""
+    values = [f'{name}="{v}"' if " " in v else f"{name}={v}" for name, v in knobs.items() if v]
+    return " ".join(["make", target, *values])
+
+
+def name_folds(folds: Sequence[int]) -> str:
+    """Return "fold 3" or "folds 0,1,2"."""
+    return f"fold{'s' if len(folds) > 1 else ''} {','.join(map(str, folds))}"

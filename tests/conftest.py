@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.artifacts.paths import Workspace
+from pipeline.runs.workspace import Workspace
 from tests import tiny
 
 

@@ -6,15 +6,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from pipeline.artifacts.digits_cache import load_digits, load_manifest
-from pipeline.artifacts.files import sha256
-from pipeline.artifacts.paths import Workspace
-from pipeline.artifacts.probs import Probs, load_probs, save_probs
-from pipeline.artifacts.records import EnsembleConfig, EnsembleMember, RunConfig, write_record
-from pipeline.artifacts.tables import read_folds, write_history, write_submission
-from pipeline.artifacts.weights import Network, save_network
-from pipeline.runs import fingerprint, join_out_of_fold, name_networks, read_config
-from pipeline.settings import ALL_DATA
+from pipeline.data.digits_cache import load_digits
+from pipeline.data.files import sha256, write_record
+from pipeline.data.folds import ALL_DATA, read_folds
+from pipeline.data.manifest import load_manifest
+from pipeline.data.predictions_csv import write_submission
+from pipeline.runs.history import write_history
+from pipeline.runs.probs import Probs, load_probs, save_probs
+from pipeline.runs.records import EnsembleConfig, EnsembleMember, RunConfig
+from pipeline.runs.results import join_out_of_fold, name_networks, read_config
+from pipeline.runs.spec import fingerprint
+from pipeline.runs.weights import Network, save_network
+from pipeline.runs.workspace import Workspace
 from tests import tiny
 
 

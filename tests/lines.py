@@ -2,7 +2,7 @@
 
 from contextlib import AbstractContextManager, nullcontext
 
-from pipeline.reporting import Bar
+from pipeline.console import Bar
 
 
 class Lines:

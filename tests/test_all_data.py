@@ -6,17 +6,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pipeline.artifacts.probs import load_probs
+from pipeline.commands.ensemble import Ensemble
+from pipeline.commands.plan import is_open
+from pipeline.commands.predict import Predict
+from pipeline.console import Silent
+from pipeline.data.folds import ALL_DATA
 from pipeline.errors import UserError
-from pipeline.reporting import Silent
-from pipeline.runs import load_out_of_fold
-from pipeline.scoring import NO_VALIDATION
-from pipeline.settings import ALL_DATA, resolve
-from pipeline.stages.ensemble import ensemble
-from pipeline.stages.plan import plan
-from pipeline.stages.predict import predict
-from pipeline.stages.runs import list_runs
-from pipeline.stages.train import train
+from pipeline.report.runs_table import list_runs
+from pipeline.runs.probs import load_probs
+from pipeline.runs.results import load_out_of_fold
+from pipeline.runs.scoring import NO_VALIDATION
+from pipeline.settings.presets import resolve
+from pipeline.training.run import train_run as train
 from tests import tiny
 from tests.test_training import StopAfter
 
@@ -40,9 +41,9 @@ def test_all_rows_are_trained_on_and_no_accuracy_is_claimed(tiny_workspace):
 
     with pytest.raises(UserError, match="run tiny was trained on all rows and so was validated on"):
         load_out_of_fold("tiny", tiny_workspace)
-    predict(spec(tiny_workspace), tiny_workspace, reporter)
+    Predict(run=spec(tiny_workspace).name)(tiny_workspace, reporter)
     assert f"{tiny.NUM_TEST} test images predicted by 1 network" in reporter.text
-    assert not plan(spec(tiny_workspace), tiny_workspace).is_open
+    assert not is_open(spec(tiny_workspace), tiny_workspace)
     (row,) = list_runs(tiny_workspace)
     assert (row.folds_done, row.num_folds, row.accuracy, row.fault) == (1, 1, None, "")
     assert row.elapsed_s > 0
@@ -74,8 +75,8 @@ def test_runs_on_all_data_can_be_averaged_but_not_with_others(tiny_workspace):
         train(spec(tiny_workspace, name, seed=seed, epochs=1), tiny_workspace, Silent())
     train(tiny.spec(tiny_workspace, "c", seed=2, epochs=1), tiny_workspace, Silent())
     reporter = tiny.Lines()
-    made = ensemble(["a", "b"], tiny_workspace, reporter, device="cpu")
+    made = Ensemble(runs="a b", device="cpu")(tiny_workspace, reporter)
     assert reporter.text.count(NO_VALIDATION) == 3
     assert len(load_probs(tiny_workspace.run(made.name).oof).ids) == 0
     with pytest.raises(UserError, match="run c was validated on 20 rows, run a on 0"):
-        ensemble(["a", "c"], tiny_workspace, Silent(), device="cpu")
+        Ensemble(runs="a c", device="cpu")(tiny_workspace, Silent())

@@ -10,11 +10,12 @@ import time
 import numpy as np
 import pytest
 
-from pipeline.artifacts.files import locked, replacing, write_text
-from pipeline.artifacts.probs import Probs, load_probs, save_probs
-from pipeline.artifacts.records import Manifest, RunConfig, read_record, write_record
-from pipeline.artifacts.weights import load_network
+from pipeline.data.files import locked, read_record, replacing, write_record, write_text
+from pipeline.data.manifest import Manifest
 from pipeline.errors import UserError
+from pipeline.runs.probs import Probs, load_probs, save_probs
+from pipeline.runs.records import RunConfig
+from pipeline.runs.weights import load_network
 
 CONFIG = RunConfig(
     run="r",

@@ -5,18 +5,19 @@ import re
 import numpy as np
 import pytest
 
-from pipeline import settings as settings_module
-from pipeline.artifacts.probs import load_probs
-from pipeline.commands.prepare import ShowSettings
+from pipeline.commands.knobs import Knobs
+from pipeline.commands.plan import is_open
+from pipeline.commands.predict import Predict
+from pipeline.commands.settings import Settings as ShowSettings
+from pipeline.console import ConsoleReporter, Silent
 from pipeline.errors import UserError
-from pipeline.jobs.forecast import Forecast, in_words
-from pipeline.knobs import Knobs
-from pipeline.reporting import Silent
-from pipeline.runs import load_out_of_fold, read_run, specify_ensemble
-from pipeline.settings import load_preset, preset_names, resolve, resolve_members
-from pipeline.stages.plan import plan
-from pipeline.stages.predict import predict
-from pipeline.stages.train import train
+from pipeline.runs.probs import load_probs
+from pipeline.runs.results import load_out_of_fold, read_run
+from pipeline.runs.spec import specify_ensemble
+from pipeline.settings import presets as settings_module
+from pipeline.settings.presets import load_preset, preset_names, resolve, resolve_members
+from pipeline.training.ensemble import train_ensemble as train
+from pipeline.training.forecast import Forecast, in_words
 from tests import tiny
 from tests.test_training import StopAfter
 
@@ -103,7 +104,7 @@ def test_knobs_apply_to_every_member_and_run_names_the_ensemble(tiny_workspace, 
     with pytest.raises(UserError, match="PRESET=champion is an ensemble of"):
         Knobs(**knobs).specify(tiny_workspace)
 
-    ShowSettings(**knobs)(tiny_workspace)
+    ShowSettings(**knobs)(tiny_workspace, ConsoleReporter())
     shown = capsys.readouterr().out
     assert re.search(r"^model +\(each its own\)", shown, re.M)
     assert all(f"  {run.name}  " in shown for run in spec.members)
@@ -112,7 +113,7 @@ def test_knobs_apply_to_every_member_and_run_names_the_ensemble(tiny_workspace, 
 
 def test_members_are_trained_in_turn_and_averaged_with_a_forecast(tiny_workspace):
     spec, reporter = champion(tiny_workspace), tiny.Lines()
-    assert plan(spec, tiny_workspace).is_open
+    assert is_open(spec, tiny_workspace)
     accuracy = train(spec, tiny_workspace, reporter)
     assert accuracy.total == 40
     assert reporter.text.count("Trainable params") == 1, "the same network is shown once"
@@ -126,8 +127,8 @@ def test_members_are_trained_in_turn_and_averaged_with_a_forecast(tiny_workspace
     parts = [load_out_of_fold(name, tiny_workspace).probs for name in ("m0", "m1")]
     np.testing.assert_allclose(mean, np.mean(parts, axis=0), atol=1e-6)
 
-    assert not plan(spec, tiny_workspace).is_open
-    predict(spec, tiny_workspace, Silent())
+    assert not is_open(spec, tiny_workspace)
+    Predict(run=spec.name)(tiny_workspace, Silent())
     labels = load_probs(tiny_workspace.run("champion").test_probs).probs.argmax(axis=1)
     assert f"30,{labels[-1]}\n" in tiny_workspace.submission("champion").read_text()
 
@@ -136,7 +137,7 @@ def test_members_are_trained_in_turn_and_averaged_with_a_forecast(tiny_workspace
     assert again.text.count("finished before") == 4
     assert "time to train" not in again.text
     more = champion(tiny_workspace, num_members=3)
-    assert plan(more, tiny_workspace).is_open
+    assert is_open(more, tiny_workspace)
 
 
 def test_an_interrupted_champion_goes_on_and_counts_what_is_done(tiny_workspace):

@@ -13,12 +13,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pipeline.engine.device import Device, choose_device
+from pipeline.console import Silent
 from pipeline.errors import UserError
-from pipeline.jobs.processes import choose_num_jobs
-from pipeline.reporting import Silent
-from pipeline.runs import load_out_of_fold
-from pipeline.stages.train import train
+from pipeline.runs.results import load_out_of_fold
+from pipeline.training.device import Device, choose_device
+from pipeline.training.processes import choose_num_jobs
+from pipeline.training.run import train_run as train
 from tests import tiny
 
 REPOSITORY = Path(__file__).parents[1]

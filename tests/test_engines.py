@@ -8,9 +8,9 @@ import torch
 from pipeline.augment.engines import augmented_epochs
 from pipeline.augment.epochs import EpochPlan
 from pipeline.augment.registry import serialise
+from pipeline.data.labelled_images import LabelledImages
 from pipeline.errors import UserError
-from pipeline.labelled_images import LabelledImages
-from pipeline.stages.train import train
+from pipeline.training.run import train_run as train
 from tests import tiny
 
 RNG = np.random.default_rng(0)

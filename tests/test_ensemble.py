@@ -4,18 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.artifacts.digits_cache import load_digits
-from pipeline.artifacts.files import sha256
-from pipeline.artifacts.probs import Probs, load_probs, save_probs
-from pipeline.artifacts.records import EnsembleConfig, read_record, write_record
-from pipeline.competition import get_competition
+from pipeline.commands.ensemble import Ensemble
+from pipeline.commands.predict import Predict
+from pipeline.console import Silent
+from pipeline.data.competition import get_competition
+from pipeline.data.digits_cache import load_digits
+from pipeline.data.files import read_record, sha256, write_record
 from pipeline.errors import UserError
-from pipeline.reporting import Silent
-from pipeline.runs import load_out_of_fold, read_config, read_run
-from pipeline.scoring import count_correct
-from pipeline.stages.ensemble import ensemble
-from pipeline.stages.predict import predict
-from pipeline.stages.train import train
+from pipeline.runs.probs import Probs, load_probs, save_probs
+from pipeline.runs.records import EnsembleConfig
+from pipeline.runs.results import load_out_of_fold, read_config, read_run
+from pipeline.runs.scoring import count_correct
+from pipeline.training.run import train_run as train
 from tests import tiny
 
 NUM_VALID = 20
@@ -26,13 +26,14 @@ def runs(tiny_workspace):
     """Two finished runs, a and b, that differ in their seed; b has predicted the test images."""
     for seed, name in enumerate("ab"):
         train(tiny.spec(tiny_workspace, name, seed=seed, epochs=1), tiny_workspace, Silent())
-    predict(tiny.spec(tiny_workspace, "b", seed=1, epochs=1), tiny_workspace, Silent())
+    Predict(run="b")(tiny_workspace, Silent())
     return tiny_workspace
 
 
-def combine(workspace, *names, **options):
+def combine(workspace, *names, name="", **options):
     reporter = tiny.Lines()
-    spec = ensemble(names, workspace, reporter, device="cpu", **options)
+    command = Ensemble(runs=" ".join(names), run=name, device="cpu", **options)
+    spec = command(workspace, reporter)
     return spec.name, reporter
 
 
@@ -150,15 +151,15 @@ def test_data_that_changed_since_are_noticed(runs):
 
 
 def test_predict_averages_anew_only_what_has_changed(runs):
-    spec = ensemble(["a", "b"], runs, Silent(), device="cpu")
+    spec = Ensemble(runs="a b", device="cpu")(runs, Silent())
     runs.submission(spec.name).unlink()
     reporter = tiny.Lines()
-    predict(spec, runs, reporter)
+    Predict(run=spec.name)(runs, reporter)
     assert runs.submission(spec.name).exists()
     assert len(reporter.lines) == 1, "nothing was averaged"
 
     train(tiny.spec(runs, "b", seed=9, epochs=1), runs, Silent(), force=True)
-    predict(spec, runs, reporter)
+    Predict(run=spec.name)(runs, reporter)
     assert "the mean of 2 runs" in reporter.text
     means = probs_of(runs, spec.name)
     for mean, a, b in zip(means, probs_of(runs, "a"), probs_of(runs, "b"), strict=True):

@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from threadpoolctl import threadpool_limits
 
-from pipeline.scoring import Accuracy, expect_score
+from pipeline.runs.scoring import Accuracy, expect_score
 
 expected = cache(expect_score)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.reporting import Silent
-from pipeline.settings import Settings
-from pipeline.stages.train import train
+from pipeline.console import Silent
+from pipeline.settings.fields import Settings
+from pipeline.training.run import train_run as train
 from tests import tiny
 
 REPOSITORY = Path(__file__).parents[1]

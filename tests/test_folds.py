@@ -5,11 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.artifacts.tables import read_folds, write_folds
+from pipeline.commands.split import Split
+from pipeline.console import Silent
+from pipeline.data.folds import assign_folds, read_folds, write_folds
 from pipeline.errors import UserError
-from pipeline.folds import assign_folds
-from pipeline.reporting import Silent
-from pipeline.stages.split import split
 from tests import tiny
 
 
@@ -66,5 +65,5 @@ def test_the_stage_writes_the_same_file_again(tiny_workspace):
     folds = tiny_workspace.input(tiny.COMPETITION).folds
     before = folds.read_bytes()
     folds.unlink()
-    split(tiny.COMPETITION, tiny_workspace, Silent())
+    Split()(tiny_workspace, Silent())
     assert folds.read_bytes() == before

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
-from pipeline.artifacts.paths import Workspace
-from pipeline.commands.submit import Train
+from pipeline.commands.train import Train
+from pipeline.console import Silent
+from pipeline.runs.workspace import Workspace
 
 REPOSITORY = Path(__file__).parents[1]
 SET = "batch_size=16 num_workers=1 augment_engine=albumentations"
@@ -33,7 +34,7 @@ def start(workspace: Workspace, run: str) -> subprocess.Popen[bytes]:
 
 def train_here(workspace: Workspace, run: str) -> None:
     """The same command without a process of its own."""
-    Train(augment="affine", device="cpu", epochs="20", set=SET, run=run)(workspace)
+    Train(augment="affine", device="cpu", epochs="20", set=SET, run=run)(workspace, Silent())
 
 
 def test_kill_at_random_points_then_resume(tiny_workspace):

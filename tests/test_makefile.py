@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.artifacts.paths import Workspace
+from pipeline.runs.workspace import Workspace
 from tests import tiny
 from tests.comparison.runs import write_run
 from tests.kaggle.server import running_server

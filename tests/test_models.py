@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.artifacts.probs import Probs
+from pipeline.console import Silent
 from pipeline.errors import UserError
-from pipeline.jobs.prediction import predict_run
-from pipeline.models import MODELS, create_model, has_dropout
-from pipeline.models.layers import Dropout
-from pipeline.models.summary import summarise
-from pipeline.reporting import Silent
-from pipeline.stages.train import train
+from pipeline.networks import MODELS, create_model, has_dropout
+from pipeline.networks.layers import Dropout
+from pipeline.networks.summary import summarise
+from pipeline.runs.probs import Probs
+from pipeline.training.inference import predict_run
+from pipeline.training.run import train_run as train
 from tests import tiny
 
 

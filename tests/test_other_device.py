@@ -19,9 +19,9 @@ from pipeline.augment.batched import compile_recipe, image_keys
 from pipeline.augment.registry import build_recipe, serialise
 from pipeline.bench.rates import new_trainer
 from pipeline.bench.synthetic import synthetic_images
-from pipeline.engine.device import Device
-from pipeline.models import MODELS
-from pipeline.settings import resolve
+from pipeline.networks import MODELS
+from pipeline.settings.presets import resolve
+from pipeline.training.device import Device
 from tests import tiny
 from tests.augment.test_pixels import CASES
 from tests.augment.test_recipe import ALL

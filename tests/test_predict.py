@@ -1,26 +1,24 @@
 """`make predict` through its stage, and the engine's batched prediction."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from torch import nn
 
-from pipeline.artifacts.digits_cache import load_digits
-from pipeline.artifacts.files import locked
-from pipeline.artifacts.paths import Workspace
-from pipeline.artifacts.probs import load_probs
-from pipeline.artifacts.weights import Network, load_network, save_network
-from pipeline.engine.device import Device, choose_device
-from pipeline.engine.prediction import predict_logits, softmax
+from pipeline.commands.predict import Predict
+from pipeline.console import Silent
+from pipeline.data.digits_cache import load_digits
+from pipeline.data.files import locked
+from pipeline.data.preprocessing import Preprocessing
 from pipeline.errors import UserError
-from pipeline.models import create_model
-from pipeline.preprocessing import Preprocessing
-from pipeline.reporting import Silent
-from pipeline.stages.predict import predict
-from pipeline.stages.train import train
+from pipeline.networks import create_model
+from pipeline.runs.probs import load_probs
+from pipeline.runs.weights import Network, load_network, save_network
+from pipeline.runs.workspace import Workspace
+from pipeline.training.device import Device, choose_device
+from pipeline.training.inference import predict_logits, predict_run, softmax
+from pipeline.training.run import train_run as train
 from tests import tiny
 
 CPU = choose_device("cpu", "float32")
@@ -32,9 +30,8 @@ def trained(tiny_workspace) -> Workspace:
     return tiny_workspace
 
 
-def run_predict(workspace, reporter=None, name="tiny", **overrides):
-    spec = tiny.spec(workspace, name, **overrides)
-    predict(spec, workspace, reporter or Silent())
+def run_predict(workspace, reporter=None, name="tiny"):
+    Predict(run=name)(workspace, reporter or Silent())
 
 
 def test_the_submission_has_every_id_in_order(trained):
@@ -77,7 +74,7 @@ def test_folds_are_averaged(trained):
     single = []
     for fold in (0, 1):
         train(tiny.spec(trained, f"only{fold}", folds=str(fold)), trained, Silent())
-        run_predict(trained, name=f"only{fold}", folds=str(fold))
+        run_predict(trained, name=f"only{fold}")
         single.append(load_probs(trained.run(f"only{fold}").test_probs).probs)
     np.testing.assert_allclose(both, (single[0] + single[1]) / 2, atol=1e-6)
 
@@ -144,7 +141,7 @@ def test_missing_unfinished_foreign_and_damaged_runs_are_named(trained, tmp_path
     spec = tiny.spec(trained)
     practice = spec.settings.model_copy(update={"competition": "practice"})
     with pytest.raises(UserError, match="belongs to the competition digit-recognizer, not to"):
-        predict(replace(spec, settings=practice), trained, Silent())
+        predict_run("tiny", practice, trained, Silent())
     weights = trained.run("tiny").fold(0).weights
     whole = weights.read_bytes()
     weights.write_bytes(whole[: len(whole) // 2])

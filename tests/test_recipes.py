@@ -74,11 +74,11 @@ def test_an_edit_of_the_file_is_seen_through_the_cache(tiny_workspace, tmp_path,
     file = tmp_path / "recipes.py"
     file.write_text(registry.RECIPES_FILE.read_text())
     monkeypatch.setattr(registry, "RECIPES_FILE", file)
-    first = registry.recipe_text("affine", tiny_workspace)
+    first = registry.recipe_text("affine", tiny_workspace.recipes)
     monkeypatch.setattr(registry, "build_recipe", lambda name: A.Compose([A.NoOp()]))
-    assert registry.recipe_text("affine", tiny_workspace) == first, "from the cache"
+    assert registry.recipe_text("affine", tiny_workspace.recipes) == first, "from the cache"
     file.write_text(file.read_text() + "\n")
-    assert "NoOp" in registry.recipe_text("affine", tiny_workspace)
+    assert "NoOp" in registry.recipe_text("affine", tiny_workspace.recipes)
 
 
 def test_what_a_recipe_declares_is_what_its_arguments_are():

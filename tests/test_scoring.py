@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.scoring import Accuracy, count_correct
+from pipeline.runs.scoring import Accuracy, count_correct
 
 
 def test_counting():

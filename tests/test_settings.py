@@ -3,9 +3,9 @@
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.runs import specify_run
-from pipeline.settings import (
-    Settings,
+from pipeline.runs.spec import specify_run
+from pipeline.settings.fields import Settings
+from pipeline.settings.presets import (
     load_preset,
     parse_assignments,
     preset_names,

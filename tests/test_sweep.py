@@ -5,16 +5,16 @@ import sys
 import pytest
 
 from pipeline.augment import registry
-from pipeline.commands.judge import Sweep as Command
+from pipeline.commands import sweep as job
+from pipeline.commands import try_ as turn
+from pipeline.commands.sweep import Sweep as Command
+from pipeline.commands.sweep import best_of, run_sweep, search_and_check
+from pipeline.console import ConsoleReporter, Silent
 from pipeline.errors import UserError
-from pipeline.jobs import sweep as job
-from pipeline.jobs import turn
-from pipeline.jobs.sweep import Sweep, best_of, run_sweep
-from pipeline.runs import specify_run
-from pipeline.stages.runs import list_runs
-from pipeline.stages.sweep import sweep
-from pipeline.sweeping.space import build_space
-from pipeline.sweeping.study import Study, Trial
+from pipeline.judging.search import Search, build_space
+from pipeline.judging.study import Study, Trial
+from pipeline.report.runs_table import list_runs
+from pipeline.runs.spec import specify_run
 from tests import tiny
 from tests.comparison.runs import train_by
 
@@ -27,12 +27,12 @@ def alpha_of(spec) -> float:
     return elastic.alpha
 
 
-def searched(workspace, *, folds=(0, 1), augment="elastic", name="", **settings) -> Sweep:
+def searched(workspace, *, folds=(0, 1), augment="elastic", name="", **settings) -> Search:
     spec = tiny.spec(workspace, augment=augment, **settings)
     base = specify_run("", spec.preset, spec.settings, spec.recipe)
     declared = registry.recipe_ranges(augment)
     fixed = ("learning_rate", "weight_decay", "dropout")
-    return Sweep(name, base, build_space(base.settings, declared, fixed), list(folds))
+    return Search(name, base, build_space(base.settings, declared, fixed), list(folds))
 
 
 @pytest.fixture
@@ -103,7 +103,9 @@ def test_a_killed_sweep_goes_on_and_tries_what_it_would_have_tried(
 
 def test_the_winner_is_checked_under_another_seed_on_folds_of_no_trial(tiny_workspace, no_training):
     reporter = tiny.Lines()
-    check = sweep(searched(tiny_workspace), NUM_TRIALS, tiny_workspace, reporter, knobs={})
+    check = search_and_check(
+        searched(tiny_workspace), NUM_TRIALS, tiny_workspace, reporter, knobs={}
+    )
     checked = no_training[-2:]
     assert [spec.settings.seed for spec in checked] == [1, 1]
     assert [spec.settings.fold_numbers for spec in checked] == [[2, 3, 4, 5]] * 2
@@ -129,7 +131,7 @@ def test_what_selection_added_is_told_in_numbers(tiny_workspace, monkeypatch, no
         monkeypatch.setattr(module, "train_run", train_by(mistakes, []))
     reporter = tiny.Lines()
     knobs = {"PRESET": "quick", "AUGMENT": "elastic"}
-    sweep(searched(tiny_workspace), 3, tiny_workspace, reporter, knobs=knobs)
+    search_and_check(searched(tiny_workspace), 3, tiny_workspace, reporter, knobs=knobs)
     facts = {line[:15].strip(): line[15:] for line in reporter.lines}
     assert facts["chosen by"] == "+0.2000 on 40 images, the best of 3 trials"
     assert facts["on fresh ones"].startswith("+0.0000 on 80 images (95 % -0.")
@@ -141,7 +143,9 @@ def test_a_sweep_that_finds_nothing_says_so(tiny_workspace, monkeypatch, no_trai
     monkeypatch.setattr(job, "train_run", train_by(lambda spec: 4 + (alpha_of(spec) != 30), []))
     reporter = tiny.Lines()
     knobs = {"AUGMENT": "elastic"}
-    assert sweep(searched(tiny_workspace), 3, tiny_workspace, reporter, knobs=knobs) is None
+    assert (
+        search_and_check(searched(tiny_workspace), 3, tiny_workspace, reporter, knobs=knobs) is None
+    )
     assert reporter.lines[-2] == "no trial was better than the baseline, of 3"
     assert reporter.lines[-1].endswith("make sweep AUGMENT=elastic FOLDS=0,1 TRIALS=6")
 
@@ -149,7 +153,7 @@ def test_a_sweep_that_finds_nothing_says_so(tiny_workspace, monkeypatch, no_trai
 def test_a_whole_sweep_by_its_command(tiny_workspace, capsys):
     knobs = {"set": "batch_size=16 num_workers=0", "epochs": "1", "model": "plain_cnn"}
     command = Command(augment="affine", folds="0", trials="2", device="cpu", **knobs)
-    command(tiny_workspace)
+    command(tiny_workspace, ConsoleReporter())
     printed = capsys.readouterr().out
     assert (
         "2 trials of rotate, zoom, shift, shear, learning_rate, weight_decay on fold 0" in printed
@@ -182,7 +186,7 @@ def test_settings_that_were_given_stay(tiny_workspace):
 )
 def test_knobs_that_make_no_sense_are_refused(tiny_workspace, knobs, said):
     with pytest.raises(UserError, match=said):
-        Command(**knobs)(tiny_workspace)
+        Command(**knobs)(tiny_workspace, Silent())
 
 
 def test_a_sweep_of_other_things_under_that_name_is_refused(tiny_workspace, no_training):

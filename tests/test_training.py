@@ -11,23 +11,23 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pipeline.artifacts.digits_cache import load_digits
-from pipeline.artifacts.files import locked
-from pipeline.artifacts.probs import load_probs
-from pipeline.artifacts.records import RunConfig, read_record
-from pipeline.artifacts.tables import read_folds
 from pipeline.augment.engines import augmented_epochs
 from pipeline.augment.epochs import EpochPlan
 from pipeline.augment.registry import deserialise
-from pipeline.engine.device import choose_device
-from pipeline.engine.prediction import predict_logits
-from pipeline.engine.training import Trainer
+from pipeline.console import Silent
+from pipeline.data.digits_cache import load_digits
+from pipeline.data.files import locked, read_record
+from pipeline.data.folds import read_folds
+from pipeline.data.labelled_images import LabelledImages
+from pipeline.data.preprocessing import Preprocessing
 from pipeline.errors import UserError
-from pipeline.labelled_images import LabelledImages
-from pipeline.models import create_model
-from pipeline.preprocessing import Preprocessing
-from pipeline.reporting import Silent
-from pipeline.stages.train import train
+from pipeline.networks import create_model
+from pipeline.runs.probs import load_probs
+from pipeline.runs.records import RunConfig
+from pipeline.training.device import choose_device
+from pipeline.training.inference import predict_logits
+from pipeline.training.run import train_run as train
+from pipeline.training.trainer import Trainer
 from tests import tiny
 
 

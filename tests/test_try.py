@@ -2,13 +2,13 @@
 
 import pytest
 
-from pipeline.artifacts.records import RunConfig, read_record
-from pipeline.commands.judge import Try
+from pipeline.commands import try_ as turn
+from pipeline.commands.try_ import Try, pair_up, take_turn, try_change
+from pipeline.console import ConsoleReporter, Silent
+from pipeline.data.files import read_record
 from pipeline.errors import UserError
-from pipeline.jobs import turn
-from pipeline.jobs.turn import pair_up, take_turn
-from pipeline.runs import specify_run
-from pipeline.stages.try_ import try_change
+from pipeline.runs.records import RunConfig
+from pipeline.runs.spec import specify_run
 from tests import tiny
 from tests.comparison.runs import train_by, validated_rows, write_run
 
@@ -148,12 +148,14 @@ def test_the_knobs_make_the_change_and_the_preset_or_a_run_the_baseline(
 ):
     monkeypatch.setattr(turn, "FUTILE", 0.0)
     knobs = {"set": "batch_size=16 num_workers=0", "device": "cpu", "folds": "0"}
-    Try(preset="standard", epochs="4", **knobs)(tiny_workspace)
+    Try(preset="standard", epochs="4", **knobs)(tiny_workspace, ConsoleReporter())
     printed = capsys.readouterr().out
     assert "trying epochs 8 → 4; batch_size 64 → 16: up to 1 fold and 1 seed" in printed
     write_run(tiny_workspace, "mine", wrong=validated_rows(tiny_workspace, [0])[:9].tolist())
     no_training.clear()
-    Try(base="mine", augment="affine", epochs="5", folds="0", seeds="0 1")(tiny_workspace)
+    Try(base="mine", augment="affine", epochs="5", folds="0", seeds="0 1")(
+        tiny_workspace, ConsoleReporter()
+    )
     printed = capsys.readouterr().out
     assert "trying augment 'none' → 'affine'; epochs 3 → 5: up to 1 fold and 2 seeds" in printed
     assert trained(no_training) == [(3, 0, (0,)), (5, 0, (0,)), (3, 1, (0,)), (5, 1, (0,))]
@@ -176,4 +178,4 @@ def test_the_knobs_make_the_change_and_the_preset_or_a_run_the_baseline(
 )
 def test_knobs_that_make_no_sense_are_refused(tiny_workspace, knobs, said):
     with pytest.raises(UserError, match=said):
-        Try(**knobs)(tiny_workspace)
+        Try(**knobs)(tiny_workspace, Silent())

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.artifacts.paths import Workspace
 from pipeline.augment.registry import recipe_text
-from pipeline.competition import get_competition
-from pipeline.digits import Digits
-from pipeline.reporting import Silent
-from pipeline.runs import RunSpec, specify_run
-from pipeline.settings import resolve
-from pipeline.stages.data import data
-from pipeline.stages.split import split
+from pipeline.commands.data import Data
+from pipeline.commands.split import Split
+from pipeline.console import Silent
+from pipeline.data.competition import get_competition
+from pipeline.data.digits import Digits
+from pipeline.runs.spec import RunSpec, specify_run
+from pipeline.runs.workspace import Workspace
+from pipeline.settings.presets import resolve
 from tests.data.csv_files import write_competition
 from tests.lines import Lines
 
@@ -55,8 +55,8 @@ def prepare(root: Path) -> Workspace:
     """A workspace whose data and folds are there."""
     workspace = Workspace(root)
     source = write_downloads(root / "downloads")
-    data(COMPETITION, workspace, Silent(), source=source, any_size=True)
-    split(COMPETITION, workspace, Silent())
+    Data(zip=str(source), any_size=True)(workspace, Silent())
+    Split()(workspace, Silent())
     shutil.rmtree(source)
     return workspace
 
@@ -64,4 +64,4 @@ def prepare(root: Path) -> Workspace:
 def spec(workspace: Workspace, name: str = "tiny", **overrides: object) -> RunSpec:
     """A run on the synthetic competition."""
     settings = resolve("standard", SETTINGS | {"augment": "none"} | overrides)
-    return specify_run(name, "standard", settings, recipe_text(settings.augment, workspace))
+    return specify_run(name, "standard", settings, recipe_text(settings.augment, workspace.recipes))

@@ -7,8 +7,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from pipeline.labelled_images import LabelledImages
-from pipeline.randomness import derive_seed
+from pipeline.data.labelled_images import LabelledImages
+from pipeline.data.randomness import derive_seed
 
 Batch = tuple[Tensor, Tensor]
 """Augmented images, uint8 or float32 (B, C, H, W) in 0..255, and their labels, int64 (B,)."""

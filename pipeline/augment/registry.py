@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from pipeline.artifacts.files import write_text
-from pipeline.artifacts.paths import Workspace
 from pipeline.augment.ranges import Range, declared_ranges
+from pipeline.data.files import write_text
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,22 +26,26 @@ _T = TypeVar("_T")
 RECIPES_FILE = Path(__file__).with_name("recipes.py")
 
 
-def recipe_text(name: str, workspace: Workspace) -> str:
+def recipe_text(name: str, cache: Path) -> str:
     """Return the recipe of that name in albumentations' serialised form, as JSON text.
 
-    The text is a pure function of the recipes file, so it is kept in the workspace under a hash
-    of that file: importing albumentations takes seconds, and `make` asks at every call.
+    The text is a pure function of the recipes file, so it is kept under a hash of that file:
+    importing albumentations takes seconds, and `make` asks at every call.
+
+    Args:
+        name: The recipe's name.
+        cache: The folder where such texts are kept.
 
     Raises:
         UserError: There is no such recipe, or it is faulty.
     """
     source = hashlib.sha256(RECIPES_FILE.read_bytes() + name.encode()).hexdigest()[:16]
-    cache = workspace.recipe_cache(source)
+    kept = cache / f"{source}.json"
     try:
-        return cache.read_text(encoding="utf-8")
+        return kept.read_text(encoding="utf-8")
     except FileNotFoundError:
         text = serialise(build_recipe(name), name)
-        write_text(cache, text)
+        write_text(kept, text)
         return text
 
 

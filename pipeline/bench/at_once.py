@@ -9,10 +9,11 @@ from multiprocessing.connection import Connection
 import torch
 
 from pipeline.bench.rates import TrainingRate
-from pipeline.competition import Competition
-from pipeline.engine.device import Device
-from pipeline.jobs.processes import choose_num_jobs, interrupts_ignored, share_threads
-from pipeline.settings import NUM_FOLDS, Settings
+from pipeline.data.competition import Competition
+from pipeline.data.folds import NUM_FOLDS
+from pipeline.settings.fields import Settings
+from pipeline.training.device import Device
+from pipeline.training.processes import choose_num_jobs, interrupts_ignored, share_threads
 
 _ON_A_GPU = 4
 """Networks that are measured at once on a GPU, which one alone leaves mostly idle."""

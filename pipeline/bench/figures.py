@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import torch
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.engine.device import Device
+from pipeline.training.device import Device
 
 
 class Figures(BaseModel):

@@ -9,12 +9,12 @@ from pipeline.augment.registry import serialise
 from pipeline.bench.figures import Conditions, Figures, Series
 from pipeline.bench.rates import PredictionRate, TrainingRate, interleave
 from pipeline.bench.tables import new_table
-from pipeline.competition import Competition
-from pipeline.engine.device import Device
-from pipeline.models import MODELS, create_model, has_dropout
-from pipeline.models.summary import count_work
-from pipeline.reporting import Reporter
-from pipeline.settings import Settings
+from pipeline.console import Reporter
+from pipeline.data.competition import Competition
+from pipeline.networks import MODELS, create_model, has_dropout
+from pipeline.networks.summary import count_work
+from pipeline.settings.fields import Settings
+from pipeline.training.device import Device
 
 
 class NetworkFigures(Figures):

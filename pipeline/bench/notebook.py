@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.competition import Competition
-from pipeline.engine.device import Device
-from pipeline.labelled_images import LabelledImages
-from pipeline.preprocessing import Preprocessing
-from pipeline.scoring import Accuracy
+from pipeline.data.competition import Competition
+from pipeline.data.labelled_images import LabelledImages
+from pipeline.data.preprocessing import Preprocessing
+from pipeline.runs.scoring import Accuracy
+from pipeline.training.device import Device
 
 EPOCHS = 15
 _BATCH_SIZE = 100

@@ -8,20 +8,20 @@ from pathlib import Path
 
 from rich.table import Table
 
-from pipeline.artifacts.paths import Workspace
 from pipeline.bench.command import Done, run_command
 from pipeline.bench.figures import Conditions, Figures, Series
 from pipeline.bench.rates import interleave
 from pipeline.bench.synthetic import synthetic_images, write_synthetic_data
 from pipeline.bench.tables import new_table
-from pipeline.competition import Competition
-from pipeline.engine.device import Device
-from pipeline.engine.prediction import predict_logits
+from pipeline.console import Bar, Reporter
+from pipeline.data.competition import Competition
+from pipeline.data.preprocessing import Preprocessing
 from pipeline.errors import UserError
-from pipeline.models import create_model
-from pipeline.preprocessing import Preprocessing
-from pipeline.reporting import Bar, Reporter
-from pipeline.settings import Settings
+from pipeline.networks import create_model
+from pipeline.runs.workspace import Workspace
+from pipeline.settings.fields import Settings
+from pipeline.training.device import Device
+from pipeline.training.inference import predict_logits
 
 _RUN = "bench"
 _REPOSITORY = ("Makefile", "pipeline", ".ci", ".venv", "pyproject.toml", "requirements.lock")

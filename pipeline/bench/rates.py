@@ -9,15 +9,15 @@ from pipeline.augment.engines import augmented_epochs
 from pipeline.augment.epochs import Batch, EpochPlan, Epochs
 from pipeline.bench.figures import Series
 from pipeline.bench.synthetic import synthetic_images
-from pipeline.competition import Competition
-from pipeline.engine.device import Device
-from pipeline.engine.prediction import predict_logits
-from pipeline.engine.training import Trainer
-from pipeline.labelled_images import LabelledImages
-from pipeline.models import create_model
-from pipeline.preprocessing import Preprocessing
-from pipeline.reporting import Bar
-from pipeline.settings import Settings
+from pipeline.console import Bar
+from pipeline.data.competition import Competition
+from pipeline.data.labelled_images import LabelledImages
+from pipeline.data.preprocessing import Preprocessing
+from pipeline.networks import create_model
+from pipeline.settings.fields import Settings
+from pipeline.training.device import Device
+from pipeline.training.inference import predict_logits
+from pipeline.training.trainer import Trainer
 
 _NUM_IMAGES = 4096
 _NEVER = 10_000

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from pipeline.artifacts.records import read_record
-from pipeline.bench.augmentation import AugmentationFigures
+from pipeline.bench.augment import AugmentationFigures
 from pipeline.bench.figures import Figures
 from pipeline.bench.prediction import PredictionFigures
 from pipeline.bench.scaling import ScalingFigures
 from pipeline.bench.throughput import ThroughputFigures
 from pipeline.bench.time_to_score import TimeToScoreFigures
+from pipeline.data.files import read_record
 
 
 class BenchRecord(Figures):

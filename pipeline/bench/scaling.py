@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from pipeline.artifacts.paths import Workspace
 from pipeline.bench.figures import Conditions, Figures, Series
 from pipeline.bench.rates import interleave, new_trainer
 from pipeline.bench.synthetic import synthetic_images, write_synthetic_data
 from pipeline.bench.tables import new_table
-from pipeline.competition import Competition
-from pipeline.engine.device import Device
-from pipeline.jobs.prediction import predict_run
-from pipeline.jobs.training import train_run
-from pipeline.labelled_images import LabelledImages
-from pipeline.reporting import Reporter, Silent
-from pipeline.runs import RunSpec
+from pipeline.console import Reporter, Silent
+from pipeline.data.competition import Competition
+from pipeline.data.labelled_images import LabelledImages
+from pipeline.runs.spec import RunSpec
+from pipeline.runs.workspace import Workspace
+from pipeline.training.device import Device
+from pipeline.training.inference import predict_run
+from pipeline.training.run import train_run
 
 
 class Growth(Figures):

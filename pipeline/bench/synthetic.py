@@ -2,15 +2,14 @@
 
 import numpy as np
 
-from pipeline.artifacts.digits_cache import save_digits
-from pipeline.artifacts.files import write_text
-from pipeline.artifacts.paths import Workspace
-from pipeline.artifacts.records import Manifest, write_record
-from pipeline.artifacts.tables import write_folds
-from pipeline.competition import Competition
-from pipeline.digits import Digits
-from pipeline.folds import assign_folds
-from pipeline.labelled_images import LabelledImages
+from pipeline.data.competition import Competition
+from pipeline.data.digits import Digits
+from pipeline.data.digits_cache import save_digits
+from pipeline.data.files import write_record, write_text
+from pipeline.data.folds import assign_folds, write_folds
+from pipeline.data.labelled_images import LabelledImages
+from pipeline.data.manifest import Manifest
+from pipeline.runs.workspace import Workspace
 
 
 def synthetic_images(num_images: int, competition: Competition) -> LabelledImages:

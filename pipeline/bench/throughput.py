@@ -14,16 +14,16 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline.augment.registry import serialise
 from pipeline.bench.at_once import num_at_once, training_rate_at_once
-from pipeline.bench.augmentation_engines import wait
+from pipeline.bench.augment_engines import wait
 from pipeline.bench.figures import Conditions, Figures, Series
 from pipeline.bench.rates import TrainingRate, interleave
 from pipeline.bench.tables import new_table
-from pipeline.competition import Competition
-from pipeline.engine.device import Device
-from pipeline.models import MODELS, create_model
-from pipeline.reporting import Reporter
-from pipeline.runs import RunSpec
-from pipeline.settings import Settings
+from pipeline.console import Reporter
+from pipeline.data.competition import Competition
+from pipeline.networks import MODELS, create_model
+from pipeline.runs.spec import RunSpec
+from pipeline.settings.fields import Settings
+from pipeline.training.device import Device
 
 
 @dataclass(frozen=True)

@@ -12,19 +12,19 @@ import numpy as np
 from rich.console import Group
 from rich.table import Table
 
-from pipeline.artifacts.digits_cache import load_digits
-from pipeline.artifacts.paths import Workspace
-from pipeline.artifacts.tables import read_folds
 from pipeline.bench.figures import Conditions, Figures
 from pipeline.bench.notebook import EPOCHS, train_notebook
 from pipeline.bench.tables import new_table
-from pipeline.competition import Competition
-from pipeline.engine.device import Device
-from pipeline.jobs.training import train_run
-from pipeline.labelled_images import LabelledImages
-from pipeline.reporting import Bar, Reporter
-from pipeline.runs import RunSpec
-from pipeline.scoring import Accuracy
+from pipeline.console import Bar, Reporter
+from pipeline.data.competition import Competition
+from pipeline.data.digits_cache import load_digits
+from pipeline.data.folds import read_folds
+from pipeline.data.labelled_images import LabelledImages
+from pipeline.runs.scoring import Accuracy
+from pipeline.runs.spec import RunSpec
+from pipeline.runs.workspace import Workspace
+from pipeline.training.device import Device
+from pipeline.training.run import train_run
 
 NOTEBOOK = "notebook"
 

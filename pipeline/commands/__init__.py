@@ -1,5 +1,12 @@
-"""The commands: what each `python -m pipeline <stage>` takes, and the stage that it calls.
+"""The commands: each in the file of its name, with what it takes, does and prints.
 
-A command's fields are its options, their docstrings the help. Stages are imported when they run:
-`make` asks for a run's name at every call, and torch alone takes seconds to import.
+A command's fields are its options, their docstrings the help. `python -m pipeline` loads the file
+of the command typed and no other: `make` asks for a run's name at every call, and torch alone takes
+seconds to import.
 """
+
+COMMANDS = (
+    *("data", "split", "settings", "preview", "models", "plan", "train", "predict", "ensemble"),
+    *("submit", "compare", "try", "sweep", "report", "audit", "runs", "leaderboard", "bench"),
+)
+"""Their names, on the way from the data to the score; `make plan` alone is asked by make."""

@@ -16,10 +16,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.competition import Competition
+from pipeline.console import Bar, Reporter
+from pipeline.data.competition import Competition
 from pipeline.kaggle.command import CommandTimeout, Output, check_credentials, run_kaggle
 from pipeline.kaggle.faults import KaggleFault, fault_of
-from pipeline.reporting import Bar, Reporter
 
 __all__ = ["KaggleFault", "Limits", "Submission", "check_credentials", "download"]
 __all__ += ["error_text", "list_submissions", "submission_limits", "submit"]

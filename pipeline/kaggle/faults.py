@@ -7,7 +7,7 @@ by their words. The words below were collected from `kaggle` 2.2.4 and 2.2.5.
 import re
 from dataclasses import dataclass
 
-from pipeline.competition import Competition
+from pipeline.data.competition import Competition
 from pipeline.errors import UserError
 from pipeline.kaggle.command import Output, find_credentials
 

@@ -8,7 +8,7 @@ import re
 import textwrap
 from dataclasses import dataclass
 
-from pipeline.scoring import Accuracy
+from pipeline.runs.scoring import Accuracy
 
 _FORM = re.compile(
     r"\| run (?P<run>[A-Za-z0-9._-]+) \| "

@@ -5,14 +5,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.artifacts.records import Receipt, read_record, write_record
-from pipeline.competition import Competition
+from pipeline.console import Reporter
+from pipeline.data.competition import Competition
+from pipeline.data.files import read_record, write_record
 from pipeline.errors import UserError
 from pipeline.kaggle import client
 from pipeline.kaggle.client import KaggleFault, Submission
 from pipeline.kaggle.message import Message
-from pipeline.reporting import Reporter
-from pipeline.scoring import Accuracy
+from pipeline.runs.records import Receipt
+from pipeline.runs.scoring import Accuracy
 
 _LOOKS = 4
 """How often a new submission is looked for in the list when the upload's answer was not clear."""

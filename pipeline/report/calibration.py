@@ -8,12 +8,12 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
-from pipeline.randomness import derive_seed
+from pipeline.data.randomness import derive_seed
 from pipeline.report.charts import FIRST, MUTED, draw
 from pipeline.report.evidence import Evidence
 from pipeline.report.sprites import SpriteSheet
 from pipeline.report.templating import Section, render
-from pipeline.scoring import Accuracy
+from pipeline.runs.scoring import Accuracy
 
 NUM_BINS = 15
 """As Guo et al. (2017) have it."""

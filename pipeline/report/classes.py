@@ -12,7 +12,7 @@ from pipeline.report.evidence import Evidence
 from pipeline.report.shown import ShownDigit, show
 from pipeline.report.sprites import SpriteSheet
 from pipeline.report.templating import Section, render
-from pipeline.scoring import Accuracy
+from pipeline.runs.scoring import Accuracy
 
 _MOST_WRONG = 40
 """Digits shown of one confusion: a page stays small however bad its network is."""

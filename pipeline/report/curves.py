@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from pipeline.engine.training import EpochNumbers
 from pipeline.report.charts import FIRST, SECOND, draw
 from pipeline.report.evidence import Evidence
 from pipeline.report.sprites import SpriteSheet
 from pipeline.report.templating import Section, render
+from pipeline.training.trainer import EpochNumbers
 
 _LONGEST_TABLE = 150
 """Rows of numbers printed below the curves; beyond, `history.csv` is named instead."""

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.artifacts.probs import Probs
-from pipeline.randomness import derive_seed
+from pipeline.data.randomness import derive_seed
 from pipeline.report.evidence import Evidence
 from pipeline.report.shown import ShownDigit, show
 from pipeline.report.sprites import SpriteSheet
 from pipeline.report.templating import Section, render
+from pipeline.runs.probs import Probs
 
 MOST_ROWS = 1_500
 """Images on the map; t-SNE of so many takes a third of the page's time."""

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.artifacts.probs import Probs
-from pipeline.artifacts.records import FoldFacts, Manifest, Receipt, RunConfig
-from pipeline.competition import Competition
-from pipeline.engine.training import EpochNumbers
-from pipeline.scoring import Accuracy, count_correct
+from pipeline.data.competition import Competition
+from pipeline.data.manifest import Manifest
+from pipeline.runs.probs import Probs
+from pipeline.runs.records import FoldFacts, Receipt, RunConfig
+from pipeline.runs.scoring import Accuracy, count_correct
+from pipeline.training.trainer import EpochNumbers
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pipeline.report.evidence import Evidence, Fold
 from pipeline.report.sprites import SpriteSheet
 from pipeline.report.templating import Section, render
-from pipeline.runs import accuracy_if_validated
-from pipeline.scoring import Accuracy
-from pipeline.settings import EXECUTION_FIELDS, Settings
+from pipeline.runs.results import accuracy_if_validated
+from pipeline.runs.scoring import Accuracy
+from pipeline.settings.fields import EXECUTION_FIELDS, Settings
 
 
 @dataclass(frozen=True)

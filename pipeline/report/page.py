@@ -5,7 +5,7 @@ from collections.abc import Callable
 from markupsafe import Markup
 
 from pipeline import __version__
-from pipeline.comparison.sides import Comparison
+from pipeline.judging.sides import Comparison
 from pipeline.report import (
     augmentation,
     calibration,

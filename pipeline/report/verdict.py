@@ -6,7 +6,7 @@ from pipeline.report.evidence import Evidence
 from pipeline.report.sprites import SpriteSheet
 from pipeline.report.suspects import suspicious_labels
 from pipeline.report.templating import Section, render
-from pipeline.scoring import expect_score
+from pipeline.runs.scoring import expect_score
 
 
 def section(evidence: Evidence, sheet: SpriteSheet) -> Section:

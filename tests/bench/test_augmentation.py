@@ -1,9 +1,5 @@
-from pipeline.bench.augmentation import (
-    augmentation_table,
-    bench_recipes,
-    measure_augmentation,
-)
-from pipeline.engine.device import choose_device
+from pipeline.bench.augment import augmentation_table, bench_recipes, measure_augmentation
+from pipeline.training.device import choose_device
 from tests import tiny
 from tests.bench.printing import printed
 

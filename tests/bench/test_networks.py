@@ -10,10 +10,10 @@ from pipeline.augment.registry import serialise
 from pipeline.bench.figures import Series
 from pipeline.bench.networks import measure_networks, networks_table
 from pipeline.bench.rates import PredictionRate, TrainingRate, interleave
-from pipeline.engine.device import choose_device
-from pipeline.models import MODELS, create_model
-from pipeline.models.plain_cnn import PlainCNN
-from pipeline.settings import resolve
+from pipeline.networks import MODELS, create_model
+from pipeline.networks.reference import PlainCNN
+from pipeline.settings.presets import resolve
+from pipeline.training.device import choose_device
 from tests import tiny
 from tests.bench.printing import printed
 

@@ -7,9 +7,9 @@ import pytest
 
 from pipeline.bench.command import run_command
 from pipeline.bench.prediction import measure_prediction, prediction_table
-from pipeline.engine.device import choose_device
 from pipeline.errors import UserError
-from pipeline.settings import resolve
+from pipeline.settings.presets import resolve
+from pipeline.training.device import choose_device
 from tests import tiny
 from tests.bench.printing import printed
 from tests.test_makefile import make_checkout

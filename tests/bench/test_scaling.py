@@ -5,8 +5,8 @@ import pytest
 from pipeline.bench import scaling
 from pipeline.bench.figures import Conditions, Series
 from pipeline.bench.scaling import Growth, ScalingFigures, measure_scaling, scaling_table
-from pipeline.engine.device import choose_device
-from pipeline.jobs.prediction import predict_run
+from pipeline.training.device import choose_device
+from pipeline.training.inference import predict_run
 from tests import tiny
 from tests.bench.printing import printed
 

@@ -2,13 +2,13 @@
 
 import pytest
 
+from pipeline.bench import suite as bench
 from pipeline.bench.figures import Conditions
 from pipeline.bench.record import read_bench_record
 from pipeline.bench.scaling import ScalingFigures
 from pipeline.bench.throughput import ThroughputFigures
-from pipeline.engine.device import choose_device
 from pipeline.errors import UserError
-from pipeline.stages import bench
+from pipeline.training.device import choose_device
 from tests import tiny
 
 CONDITIONS = Conditions.of(choose_device("cpu", "float32"))
@@ -17,8 +17,8 @@ THROUGHPUT = ThroughputFigures(conditions=CONDITIONS, convolutions=(), trainings
 
 
 @pytest.fixture
-def context(tiny_workspace) -> bench.Bench:
-    return bench.Bench("cpu", ("0",), tiny.COMPETITION, tiny_workspace, tiny.Lines())
+def context(tiny_workspace) -> bench.Suite:
+    return bench.Suite("cpu", ("0",), tiny.COMPETITION, tiny_workspace, tiny.Lines())
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_an_unknown_benchmark_is_named_with_the_known_ones(context):
 
 def test_each_benchmarks_figures_stay_until_it_runs_again(context, monkeypatch):
     def run(asked: str, **figures) -> list[str]:
-        def measure(given: bench.Bench) -> str:
+        def measure(given: bench.Suite) -> str:
             for name, each in figures.items():
                 given.save(name, each)
             return f"table of {asked}"
@@ -69,7 +69,7 @@ def test_a_damaged_file_is_refused_before_anything_is_measured(context, monkeypa
 
 
 def test_a_device_that_is_not_there_is_refused(tiny_workspace):
-    absent = bench.Bench("mps", ("0",), tiny.COMPETITION, tiny_workspace, tiny.Lines())
+    absent = bench.Suite("mps", ("0",), tiny.COMPETITION, tiny_workspace, tiny.Lines())
     with pytest.raises(UserError, match="DEVICE=mps is not available"):
         bench.run_benchmarks("", absent, print)
 

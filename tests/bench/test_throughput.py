@@ -17,9 +17,9 @@ from pipeline.bench.throughput import (
     throughput_table,
     training_flops,
 )
-from pipeline.engine.device import choose_device
-from pipeline.models import MODELS, create_model
-from pipeline.settings import resolve
+from pipeline.networks import MODELS, create_model
+from pipeline.settings.presets import resolve
+from pipeline.training.device import choose_device
 from tests import tiny
 from tests.bench.printing import printed
 

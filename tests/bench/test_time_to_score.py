@@ -5,8 +5,6 @@ import time
 import numpy as np
 import torch
 
-from pipeline.artifacts.digits_cache import load_digits
-from pipeline.artifacts.tables import read_folds
 from pipeline.bench import notebook
 from pipeline.bench.figures import Conditions
 from pipeline.bench.notebook import notebook_network, train_notebook
@@ -16,10 +14,12 @@ from pipeline.bench.time_to_score import (
     measure_time_to_score,
     time_to_score_tables,
 )
-from pipeline.engine.device import choose_device
-from pipeline.labelled_images import LabelledImages
-from pipeline.models import create_model
-from pipeline.scoring import Accuracy
+from pipeline.data.digits_cache import load_digits
+from pipeline.data.folds import read_folds
+from pipeline.data.labelled_images import LabelledImages
+from pipeline.networks import create_model
+from pipeline.runs.scoring import Accuracy
+from pipeline.training.device import choose_device
 from tests import tiny
 from tests.bench.printing import printed
 

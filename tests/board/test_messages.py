@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.kaggle.message import Message, parse_message
-from pipeline.scoring import Accuracy
+from pipeline.runs.scoring import Accuracy
 
 
 @pytest.mark.parametrize("accuracy", [Accuracy(4_184, 4_200), Accuracy(1, 1), None])

@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipeline.artifacts.paths import Workspace
-from pipeline.artifacts.records import Receipt, write_record
-from pipeline.board.runs import RunRow, sort_rows
-from pipeline.board.runs_table import runs_csv, runs_table
+from pipeline.data.files import write_record
 from pipeline.errors import UserError
-from pipeline.scoring import Accuracy
-from pipeline.stages.runs import list_runs
+from pipeline.report.runs_table import RunRow, list_runs, runs_csv, runs_table, sort_rows
+from pipeline.runs.records import Receipt
+from pipeline.runs.scoring import Accuracy
+from pipeline.runs.workspace import Workspace
 from tests.disk import write_ensemble, write_run
 
 REPOSITORY = Path(__file__).parents[2]

@@ -4,14 +4,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pipeline.artifacts.digits_cache import load_digits, load_manifest
-from pipeline.artifacts.files import sha256
-from pipeline.artifacts.paths import Workspace
-from pipeline.artifacts.probs import Probs, save_probs
-from pipeline.artifacts.records import RunConfig, write_record
-from pipeline.artifacts.tables import read_folds
-from pipeline.reporting import Reporter
-from pipeline.runs import RunSpec
+from pipeline.console import Reporter
+from pipeline.data.digits_cache import load_digits
+from pipeline.data.files import sha256, write_record
+from pipeline.data.folds import read_folds
+from pipeline.data.manifest import load_manifest
+from pipeline.runs.probs import Probs, save_probs
+from pipeline.runs.records import RunConfig
+from pipeline.runs.spec import RunSpec
+from pipeline.runs.workspace import Workspace
 from tests import tiny
 
 

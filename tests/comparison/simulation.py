@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.comparison.difference import Outcomes
+from pipeline.judging.difference import Outcomes
 
 IMAGES_PER_TRAINING = 400
 HARD = 80  # images of a training on which networks differ; all others everybody gets right

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from pipeline.comparison.difference import Outcomes, measure_difference, measure_luck
-from pipeline.comparison.intervals import paired_interval
+from pipeline.judging.difference import Outcomes, measure_difference, measure_luck
+from pipeline.judging.intervals import paired_interval
 from tests.comparison.simulation import Truth, allowance, part
 
 

@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from pipeline.comparison.evidence import DECISIVE, PRIOR, lead_that_decides, log_evidence
-from pipeline.comparison.outlook import chance_of_decision, further_decisive_images
+from pipeline.judging.evidence import (
+    DECISIVE,
+    PRIOR,
+    chance_of_decision,
+    further_decisive_images,
+    lead_that_decides,
+    log_evidence,
+)
 from tests.comparison.simulation import allowance
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import multinomial
 
-from pipeline.comparison.intervals import paired_interval
-from pipeline.scoring import Accuracy
+from pipeline.judging.intervals import paired_interval
+from pipeline.runs.scoring import Accuracy
 
 
 def test_a_value_worked_out_by_hand():

@@ -4,15 +4,10 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from pipeline.artifacts.records import (
-    EnsembleConfig,
-    EnsembleMember,
-    RunConfig,
-    read_record,
-    write_record,
-)
+from pipeline.commands.compare import Compare
+from pipeline.data.files import read_record, write_record
 from pipeline.errors import UserError
-from pipeline.stages.compare import compare
+from pipeline.runs.records import EnsembleConfig, EnsembleMember, RunConfig
 from tests import tiny
 from tests.comparison.runs import validated_rows, write_run
 
@@ -26,7 +21,7 @@ def rows(tiny_workspace) -> list[int]:
 def said(workspace, a, b, **options) -> dict[str, str]:
     """What is printed: the verdict, then each line by its name."""
     reporter = tiny.Lines()
-    compare(a.split(), b.split(), workspace, reporter, **options)
+    Compare(a=a, b=b, **options)(workspace, reporter)
     verdict, *facts = reporter.lines
     return {"verdict": verdict} | {line[:15].strip(): line[15:] for line in facts}
 
@@ -125,7 +120,7 @@ def test_the_picture_shows_the_digits_that_changed_sides(tiny_workspace, rows):
 
 def refusal(workspace, a, b) -> str:
     with pytest.raises(UserError) as error:
-        compare(a.split(), b.split(), workspace, tiny.Lines())
+        Compare(a=a, b=b)(workspace, tiny.Lines())
     assert "\n" not in str(error.value)
     return str(error.value)
 

@@ -2,13 +2,19 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from pipeline.artifacts.paths import InputPaths, Workspace
-from pipeline.competition import COMPETITIONS, Competition
-from pipeline.digits import Digits
+from pipeline.console import Reporter
+from pipeline.data.competition import COMPETITIONS, Competition
+from pipeline.data.digits import Digits
+from pipeline.data.inputs import InputPaths
+from pipeline.data.intake import take_in
+from pipeline.data.manifest import Manifest
+from pipeline.kaggle import client
+from pipeline.runs.workspace import Workspace
 from tests.data.csv_files import write_competition
 from tests.lines import Lines
 
@@ -47,3 +53,10 @@ def paths(workspace: Workspace, tiny: Competition) -> InputPaths:
 def csv_folder(tmp_path: Path, digits: Digits) -> Path:
     """The tiny competition's three files, as someone might have downloaded them."""
     return write_competition(tmp_path / "downloads", digits)
+
+
+def data(
+    competition: Competition, workspace: Workspace, reporter: Reporter, **options: Any
+) -> Manifest:
+    """Put a competition's files into their place."""
+    return take_in(workspace.input(competition), reporter, download=client.download, **options)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.digits import Digits
+from pipeline.data.digits import Digits
 
 PIXELS = [f"pixel{i}" for i in range(784)]
 

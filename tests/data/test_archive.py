@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import archive
-from pipeline.archive import take_csv_files
+from pipeline.data import archive
+from pipeline.data.archive import take_csv_files
 from pipeline.errors import UserError
 from tests.data.csv_files import write_zip
 

@@ -6,10 +6,10 @@ import pickle
 import numpy as np
 import pytest
 
-from pipeline.artifacts.digits_cache import load_digits
+from pipeline.console import Silent
+from pipeline.data.digits_cache import load_digits
 from pipeline.errors import UserError
-from pipeline.reporting import Silent
-from pipeline.stages.data import data
+from tests.data.conftest import data
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def assert_same(found, digits):
 
 
 def test_cached(filled, digits, monkeypatch):
-    monkeypatch.setattr("pipeline.artifacts.digits_cache.read_train_csv", None)
+    monkeypatch.setattr("pipeline.data.digits_cache.read_train_csv", None)
     assert_same(load_digits(filled), digits)
 
 

@@ -9,12 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.digits import (
-    check_sample_submission,
-    read_predictions,
-    read_test_csv,
-    read_train_csv,
-)
+from pipeline.data.digits import read_test_csv, read_train_csv
+from pipeline.data.predictions_csv import check_sample_submission, read_predictions
 from pipeline.errors import UserError
 from tests.data.csv_files import PIXELS, csv_bytes, train_rows, unlabelled_rows
 

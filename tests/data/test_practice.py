@@ -5,11 +5,13 @@ import re
 import numpy as np
 import pytest
 
-from pipeline.artifacts.paths import InputPaths
-from pipeline.competition import get_competition
-from pipeline.digits import check_sample_submission, read_test_csv, read_train_csv
+from pipeline.data.competition import get_competition
+from pipeline.data.digits import read_test_csv, read_train_csv
+from pipeline.data.inputs import InputPaths
+from pipeline.data.practice import write_practice
+from pipeline.data.predictions_csv import check_sample_submission
 from pipeline.errors import UserError
-from pipeline.practice import grade, write_practice
+from pipeline.kaggle.grader import grade
 from tests.data.csv_files import PIXELS
 
 FILES = ("train.csv", "test.csv", "sample_submission.csv", "solution.csv")

@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.artifacts.digits_cache import load_digits, load_manifest
-from pipeline.artifacts.files import locked
-from pipeline.competition import get_competition
+from pipeline.console import Silent
+from pipeline.data.competition import get_competition
+from pipeline.data.digits_cache import load_digits
+from pipeline.data.files import locked
+from pipeline.data.manifest import load_manifest
 from pipeline.errors import UserError
-from pipeline.reporting import Silent
-from pipeline.stages.data import data
+from tests.data.conftest import data
 from tests.data.csv_files import write_competition, write_zip
 
 CSV = ["sample_submission.csv", "test.csv", "train.csv"]
@@ -98,7 +99,7 @@ def test_a_second_time_nothing_is_read(tiny, workspace, paths, archive, lines, m
     first = data(tiny, workspace, Silent(), source=archive)
     os.utime(paths.manifest, ns=(0, 0))
     before = contents(paths.folder)
-    monkeypatch.setattr("pipeline.stages.data.read_train_csv", None)
+    monkeypatch.setattr("pipeline.data.intake.read_train_csv", None)
     assert data(tiny, workspace, lines) == first
     assert contents(paths.folder) == before
     assert paths.manifest.stat().st_mtime > 0  # make compares times
@@ -115,7 +116,7 @@ def test_the_same_source_again_is_not_unpacked(
     source = archive if kind == "zip" else csv_folder
     first = data(tiny, workspace, Silent(), source=source)
     written = paths.manifest.stat().st_mtime_ns
-    monkeypatch.setattr("pipeline.stages.data.take_csv_files", None)
+    monkeypatch.setattr("pipeline.data.intake.take_csv_files", None)
     assert data(tiny, workspace, lines, source=source) == first
     assert lines.lines[0].endswith(
         f"in input/digit-recognizer already, the same as in {source.name}"
@@ -256,7 +257,7 @@ def test_a_fault_at_any_step_changes_nothing(
         raise raised
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"pipeline.stages.data.{step}", fail)
+        patch.setattr(f"pipeline.data.intake.{step}", fail)
         with pytest.raises(expected) as caught:
             data(tiny, workspace, Silent(), source=other, force=True)
     if expected is UserError:
@@ -293,8 +294,8 @@ def test_a_folder_that_is_read_only(tiny, workspace, paths, archive):
 @pytest.mark.parametrize(
     "point",
     [  # the second rename of all is the manifest's in the temporary folder, then files move
-        "pipeline.stages.data.save_digits = die",
-        "pipeline.stages.data._install = die",
+        "pipeline.data.intake.save_digits = die",
+        "pipeline.data.intake._install = die",
         "pathlib.Path.replace = dies_at(2)",
         "pathlib.Path.replace = dies_at(4)",
         "pathlib.Path.replace = dies_at(7)",
@@ -302,10 +303,10 @@ def test_a_folder_that_is_read_only(tiny, workspace, paths, archive):
 )
 def test_killed_at_any_point(tiny, workspace, paths, archive, csv_folder, digits, point):
     program = f"""
-        import dataclasses, os, pathlib, sys, pipeline.stages.data
-        from pipeline.artifacts.paths import Workspace
-        from pipeline.competition import get_competition
-        from pipeline.reporting import Silent
+        import dataclasses, os, pathlib, sys, pipeline.data.intake
+        from pipeline.runs.workspace import Workspace
+        from pipeline.data.competition import get_competition
+        from pipeline.console import Silent
 
         def die(*_, **__):
             os.kill(os.getpid(), 9)
@@ -320,7 +321,9 @@ def test_killed_at_any_point(tiny, workspace, paths, archive, csv_folder, digits
         tiny = get_competition("digit-recognizer")
         tiny = dataclasses.replace(tiny, num_train=12, num_test=5)
         root, source = map(pathlib.Path, sys.argv[1:])
-        pipeline.stages.data.data(tiny, Workspace(root), Silent(), source=source)
+        pipeline.data.intake.take_in(
+            Workspace(root).input(tiny), Silent(), download=None, source=source
+        )
     """
     command = [sys.executable, "-c", textwrap.dedent(program), workspace.root, archive]
     assert subprocess.run(command).returncode == -signal.SIGKILL

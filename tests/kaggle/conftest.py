@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.artifacts.paths import Workspace
-from pipeline.artifacts.records import Receipt, read_record
-from pipeline.competition import get_competition
-from pipeline.stages.submit import submit
+from pipeline.commands.submit import Submit
+from pipeline.data.competition import Competition, get_competition
+from pipeline.data.files import read_record
+from pipeline.runs.records import Receipt
+from pipeline.runs.workspace import Workspace
 from tests import disk, tiny
 from tests.kaggle.server import KaggleServer, running_server
 from tests.lines import Lines
@@ -56,6 +57,21 @@ def workspace(_prepared: Path, tmp_path: Path) -> Workspace:
     """A small competition's data, and the run "cnn" ready for submission."""
     shutil.copytree(_prepared, tmp_path / "work")
     return Workspace(tmp_path / "work")
+
+
+def submit(
+    run: str,
+    competition: Competition,
+    workspace: Workspace,
+    reporter: Lines,
+    *,
+    poll_s: float = 5.0,
+    timeout_s: float = 900.0,
+    **knobs: Any,
+) -> Receipt:
+    """Submit a run."""
+    command = Submit(run=run, competition=competition.slug, **knobs)
+    return command(workspace, reporter, poll_s=poll_s, timeout_s=timeout_s)
 
 
 def submit_cnn(workspace: Workspace, reporter: Lines | None = None, **options: Any) -> Receipt:

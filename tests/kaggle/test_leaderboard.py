@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.artifacts.paths import Workspace
-from pipeline.artifacts.records import write_record
-from pipeline.board.submissions import summarise
-from pipeline.competition import get_competition
+from pipeline.data.competition import get_competition
+from pipeline.data.files import write_record
 from pipeline.errors import UserError
-from pipeline.scoring import Accuracy, expect_score
-from pipeline.stages.leaderboard import leaderboard
+from pipeline.report.submissions_table import list_entries, summarise
+from pipeline.runs.scoring import Accuracy, expect_score
+from pipeline.runs.workspace import Workspace
 from tests.kaggle.conftest import DIGITS, NUM_TEST, read_receipt, submit_cnn, write_run
 from tests.kaggle.server import Answer, KaggleServer
 
@@ -38,10 +37,10 @@ def test_every_submission_is_listed_and_ours_are_judged(
     kaggle_server.score = "0.50000"
     write_run(workspace, "cnn", np.zeros(NUM_TEST, int))
     submit_cnn(workspace)  # takes the place of the first receipt
-    board = leaderboard(DIGITS, workspace)
-    assert board.notes == []
-    second, before, other = board.entries
-    assert [entry.verdict for entry in board.entries] == ["below", "inside", ""]
+    entries, notes = list_entries(DIGITS, workspace)
+    assert notes == []
+    second, before, other = entries
+    assert [entry.verdict for entry in entries] == ["below", "inside", ""]
     assert (second.run, second.score, second.expected) == ("cnn", 0.5, first.expected)
     # Only the message is left to say what was known then; the board has 28,000 images.
     assert (before.run, before.valid, before.reference) == (
@@ -52,7 +51,7 @@ def test_every_submission_is_listed_and_ours_are_judged(
     assert before.expected == expect_score(Accuracy(18, 20), 28_000)
     assert (other.run, other.message, other.score) == ("", "a notebook of mine", 0.98914)
     assert (other.valid, other.expected) == (None, None)
-    assert summarise(board.entries) == "1 of 2 scores inside their 95 % intervals (1 below)"
+    assert summarise(entries) == "1 of 2 scores inside their 95 % intervals (1 below)"
 
 
 def test_what_is_not_scored_yet_is_listed_but_not_counted(
@@ -61,9 +60,9 @@ def test_what_is_not_scored_yet_is_listed_but_not_counted(
     kaggle_server.num_pending_polls = 10**9
     with pytest.raises(UserError, match="still not scored"):
         submit_cnn(workspace, timeout_s=0.5)
-    board = leaderboard(DIGITS, workspace)
-    assert [(entry.status, entry.score) for entry in board.entries] == [("pending", None)]
-    assert summarise(board.entries).startswith("no score yet")
+    entries, _ = list_entries(DIGITS, workspace)
+    assert [(entry.status, entry.score) for entry in entries] == [("pending", None)]
+    assert summarise(entries).startswith("no score yet")
 
 
 def test_receipts_that_are_damaged_or_of_another_account_are_named(
@@ -73,9 +72,9 @@ def test_receipts_that_are_damaged_or_of_another_account_are_named(
     elsewhere = read_receipt(workspace).model_copy(update={"run": "dnn", "mark": "[drp-0123abcd]"})
     write_record(workspace.receipt("dnn"), elsewhere)
     workspace.receipt("broken").write_text("{")
-    board = leaderboard(DIGITS, workspace)
-    assert [entry.run for entry in board.entries] == ["cnn"]
-    damaged, unlisted = board.notes
+    entries, notes = list_entries(DIGITS, workspace)
+    assert [entry.run for entry in entries] == ["cnn"]
+    damaged, unlisted = notes
     assert "broken.json is not a readable Receipt" in damaged
     assert unlisted == (
         "submissions/dnn.json: Kaggle's list of your newest 1 submissions has none marked "
@@ -88,18 +87,18 @@ def test_a_kaggle_that_cannot_be_asked_is_an_error(
 ) -> None:
     kaggle_server.fault("ListSubmissions", Answer(503, "<html>"))
     with pytest.raises(UserError, match="Kaggle itself has a fault"):
-        leaderboard(DIGITS, workspace)
+        list_entries(DIGITS, workspace)
 
 
 def test_practice_needs_no_kaggle(kaggle_server: KaggleServer, workspace: Workspace) -> None:
     practice = get_competition("practice")
-    assert leaderboard(practice, workspace).entries == []
+    assert list_entries(practice, workspace) == ([], [])
     receipt = submit_cnn(workspace).model_copy(update={"competition": "practice", "mark": ""})
     num_requests = len(kaggle_server.requests)
     for run, day, score in (("old", "01", 0.2), ("new", "02", 0.9)):
         changes = {"run": run, "submitted_at": f"2026-01-{day}T00:00:00+00:00", "score": score}
         write_record(workspace.receipt(run), receipt.model_copy(update=changes))
-    entries = leaderboard(practice, workspace).entries
+    entries, _ = list_entries(practice, workspace)
     assert [(entry.run, entry.verdict) for entry in entries] == [
         ("new", "inside"),
         ("old", "below"),

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.artifacts.paths import Workspace
-from pipeline.artifacts.records import Receipt, write_record
+from pipeline.data.files import write_record
 from pipeline.errors import UserError
-from pipeline.scoring import Accuracy, expect_score
-from pipeline.stages.submit import submit
-from tests.kaggle.conftest import DIGITS, NUM_TEST, read_receipt, submit_cnn, write_run
+from pipeline.runs.records import Receipt
+from pipeline.runs.scoring import Accuracy, expect_score
+from pipeline.runs.workspace import Workspace
+from tests.kaggle.conftest import DIGITS, NUM_TEST, read_receipt, submit, submit_cnn, write_run
 from tests.kaggle.server import (
     HTML,
     KEY,
@@ -144,11 +144,10 @@ def test_a_killed_submit_is_taken_up_again(
 ) -> None:
     kaggle_server.num_pending_polls = 10**9
     program = (
-        "from pathlib import Path; from pipeline.artifacts.paths import Workspace;"
-        "from pipeline.competition import get_competition; from pipeline.reporting import Silent;"
-        "from pipeline.stages.submit import submit;"
-        "competition = get_competition('digit-recognizer');"
-        f"submit('cnn', competition, Workspace(Path({str(workspace.root)!r})), Silent())"
+        "from pathlib import Path; from pipeline.runs.workspace import Workspace;"
+        "from pipeline.console import Silent;"
+        "from pipeline.commands.submit import Submit;"
+        f"Submit(run='cnn')(Workspace(Path({str(workspace.root)!r})), Silent())"
     )
     killed = subprocess.Popen([sys.executable, "-c", program], cwd=REPOSITORY)
     while not kaggle_server.submissions:

@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 
-from pipeline.artifacts.files import locked
-from pipeline.artifacts.paths import Workspace
-from pipeline.competition import get_competition
+from pipeline.data.competition import get_competition
+from pipeline.data.files import locked
 from pipeline.errors import UserError
-from pipeline.stages.submit import submit
+from pipeline.runs.workspace import Workspace
 from tests.disk import write_run_on_all_data
-from tests.kaggle.conftest import DIGITS, NUM_TEST, submit_cnn, write_csv, write_run
+from tests.kaggle.conftest import DIGITS, NUM_TEST, submit, submit_cnn, write_csv, write_run
 from tests.kaggle.server import KaggleServer
 from tests.lines import Lines
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from pipeline.artifacts.probs import Probs
 from pipeline.report import embedding
 from pipeline.report.calibration import NUM_BINS, calibrate
 from pipeline.report.classes import confusion_matrix
 from pipeline.report.sprites import GUTTER_PX, SpriteSheet
 from pipeline.report.suspects import suspicious_labels
 from pipeline.report.templating import duration, prob
+from pipeline.runs.probs import Probs
 
 
 def test_the_calibration_error_is_the_mean_distance_over_the_images():

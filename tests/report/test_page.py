@@ -11,16 +11,17 @@ import pytest
 import torch
 from matplotlib.image import imread
 
-from pipeline.artifacts.digits_cache import load_digits
-from pipeline.artifacts.paths import Workspace
-from pipeline.artifacts.probs import Probs, load_probs, save_probs
-from pipeline.artifacts.records import FoldFacts, Receipt, read_record, write_record
-from pipeline.artifacts.weights import Network, load_network, save_network
+from pipeline.commands.ensemble import Ensemble
+from pipeline.commands.report import Report
+from pipeline.console import Silent
+from pipeline.data.digits_cache import load_digits
+from pipeline.data.files import read_record, write_record
 from pipeline.errors import UserError
-from pipeline.jobs.training import train_run
-from pipeline.reporting import Silent
-from pipeline.stages.ensemble import ensemble
-from pipeline.stages.report import report, report_comparison
+from pipeline.runs.probs import Probs, load_probs, save_probs
+from pipeline.runs.records import FoldFacts, Receipt
+from pipeline.runs.weights import Network, load_network, save_network
+from pipeline.runs.workspace import Workspace
+from pipeline.training.run import train_run
 from tests import tiny
 from tests.report.browser import Visit, open_browser
 
@@ -68,7 +69,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture(scope="module")
 def page(workspace) -> Path:
     reporter = tiny.Lines()
-    path = report("tiny", workspace, reporter, device="cpu")
+    path = Report(run="tiny", device="cpu")(workspace, reporter)
     assert path == workspace.root / "runs" / "tiny" / "report.html"
     assert "runs/tiny/report.html" in reporter.text
     return path
@@ -279,7 +280,7 @@ def two_runs(workspace, tmp_path_factory) -> Workspace:
 
 
 def test_a_comparison_shows_its_verdict_first_and_the_digits_that_changed_sides(browser, two_runs):
-    path = report_comparison(["tiny"], ["other"], two_runs, Silent(), device="cpu")
+    path = Report(a="tiny", b="other", device="cpu")(two_runs, Silent())
     assert path == two_runs.root / "runs" / "other" / "report-against-tiny.html"
     visit = Visit(browser, path)
     assert visit.complaints == []
@@ -305,7 +306,7 @@ def test_a_comparison_shows_its_verdict_first_and_the_digits_that_changed_sides(
 
 def test_an_ensemble_has_a_report_of_its_own(browser, two_runs):
     both = two_runs
-    ensemble(["tiny", "other"], both, Silent(), name="mean", device="cpu")
+    Ensemble(runs="tiny other", run="mean", device="cpu")(both, Silent())
     receipt = Receipt(
         run="mean",
         competition="digit-recognizer",
@@ -320,7 +321,7 @@ def test_an_ensemble_has_a_report_of_its_own(browser, two_runs):
         score=0.5,
     )
     write_record(both.receipt("mean"), receipt)
-    visit = Visit(browser, report("mean", both, Silent(), device="cpu"))
+    visit = Visit(browser, Report(run="mean", device="cpu")(both, Silent()))
     assert visit.complaints == []
     assert visit.page.locator("h2").all_inner_texts() == SECTIONS
     assert "the mean of 2 runs, 4 networks" in visit.page.locator("header").inner_text()
@@ -335,7 +336,7 @@ def test_an_ensemble_has_a_report_of_its_own(browser, two_runs):
     found = load_probs(both.run("other").oof)
     save_probs(both.run("other").oof, Probs(found.ids, found.probs, "changed"))
     with pytest.raises(UserError, match="run other has changed since mean was made of it"):
-        report("mean", both, Silent())
+        Report(run="mean")(both, Silent())
 
 
 def test_the_device_and_the_memory_of_a_training_are_told(workspace, page):
@@ -348,7 +349,7 @@ def test_the_device_and_the_memory_of_a_training_are_told(workspace, page):
 def test_a_run_on_all_data_claims_nothing_about_its_accuracy(browser, workspace):
     spec = tiny.spec(workspace, "everything", epochs=1, folds="all-data")
     train_run(spec, workspace, Silent())
-    visit = Visit(browser, report("everything", workspace, Silent(), device="cpu"))
+    visit = Visit(browser, Report(run="everything", device="cpu")(workspace, Silent()))
     assert visit.complaints == []
     told = [SECTIONS[0], SECTIONS[1], *SECTIONS[7:]]
     assert visit.page.locator("h2").all_inner_texts() == told
@@ -362,12 +363,12 @@ def test_a_run_in_the_middle_of_its_folds_has_a_report_of_what_is_finished(works
     started = Workspace(tmp_path / "work")
     started.run("tiny").oof.unlink()
     started.run("tiny").fold(1).oof.unlink()
-    text = report("tiny", started, Silent(), device="cpu").read_text()
+    text = Report(run="tiny", device="cpu")(started, Silent()).read_text()
     num_right = 100 - np.isin(load_probs(started.run("tiny").fold(0).oof).ids, PLANTED_ROWS).sum()
     assert f"{num_right} of 100 images" in text
     started.run("tiny").fold(0).oof.unlink()
     with pytest.raises(UserError, match="tiny has no finished fold yet"):
-        report("tiny", started, Silent())
+        Report(run="tiny")(started, Silent())
 
 
 def test_what_is_missing_or_foreign_is_named(workspace, tmp_path):
@@ -375,26 +376,26 @@ def test_what_is_missing_or_foreign_is_named(workspace, tmp_path):
     broken = Workspace(tmp_path / "work")
     broken.run("tiny").report.unlink(missing_ok=True)
     with pytest.raises(UserError, match="there is no run nowhere"):
-        report("nowhere", broken, Silent())
+        Report(run="nowhere")(broken, Silent())
     with pytest.raises(UserError, match="name two sides"):
-        report_comparison(["tiny"], [], broken, Silent())
+        Report(a="tiny")(broken, Silent())
     weights = broken.run("tiny").fold(1).weights
     network = load_network(weights)
     save_network(weights, Network({"conv9.bias": torch.zeros(3)}, network.facts))
     with pytest.raises(UserError, match="does not fit the network dropout_cnn as it is now"):
-        report("tiny", broken, Silent())
+        Report(run="tiny")(broken, Silent())
     history = broken.run("tiny").fold(1).history
     history.write_text("epoch,train_loss\n1,abc\n")
     with pytest.raises(UserError, match=r"history\.csv is damaged"):
-        report("tiny", broken, Silent())
+        Report(run="tiny")(broken, Silent())
     history.write_text(workspace.run("tiny").fold(1).history.read_text())
     oof = broken.run("tiny").fold(1).oof
     found = load_probs(oof)
     save_probs(oof, Probs(found.ids, np.full_like(found.probs, np.nan)))
     with pytest.raises(UserError, match="its training diverged"):
-        report("tiny", broken, Silent())
+        Report(run="tiny")(broken, Silent())
     config = broken.run("tiny").config
     config.write_text(re.sub(r'digits_sha256 = "\w+"', 'digits_sha256 = "0"', config.read_text()))
     with pytest.raises(UserError, match="other data"):
-        report("tiny", broken, Silent())
+        Report(run="tiny")(broken, Silent())
     assert not broken.run("tiny").report.exists()

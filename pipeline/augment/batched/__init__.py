@@ -18,9 +18,9 @@ Geometric transforms (`affine`, `distortion`, `elastic`) are composed to one `gr
 the pixels.
 """
 
+from pipeline.augment.batched.compiled import BatchedRecipe
 from pipeline.augment.batched.compiler import NotCompilable, compile_recipe
 from pipeline.augment.batched.counter import image_keys
-from pipeline.augment.batched.recipe import BatchedRecipe
 from pipeline.augment.batched.support import support_table, tolerance_table
 
 __all__ = [

@@ -7,9 +7,9 @@ from typing import Any
 
 import albumentations as A
 
+from pipeline.augment.batched.compiled import BatchedRecipe, Leaf
 from pipeline.augment.batched.gates import Coin, Gate, Ranked, Repeated, Weighted
 from pipeline.augment.batched.grid import DisplacementTransform, MatrixTransform
-from pipeline.augment.batched.recipe import BatchedRecipe, Leaf
 from pipeline.augment.batched.sampling import BORDERS, INTERPOLATIONS, Sampler
 from pipeline.augment.batched.support import refusals, support_of
 

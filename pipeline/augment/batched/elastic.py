@@ -9,11 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from pipeline.augment.batched.filters import gaussian_kernel, smoothing_matrix
-from pipeline.augment.batched.grid import (
-    DisplacementTransform,
-    SeparableBasis,
-    SeparableField,
-)
+from pipeline.augment.batched.grid import DisplacementTransform, SeparableBasis, SeparableField
 from pipeline.augment.batched.transform import Draws, Params, Size
 
 _LOST_ENERGY = 1e-6

@@ -1,1 +1,0 @@
-"""Whether a score means what it says: what could have seen what it was scored on."""

@@ -1,0 +1,226 @@
+"""A picture of what a recipe does to digits, to be looked at before training on it."""
+
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import albumentations as A
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from pipeline.augment.batched import BatchedRecipe, NotCompilable, compile_recipe, image_keys
+from pipeline.augment.batched.compiled import Leaf
+from pipeline.augment.batched.transform import Draws, Interval
+
+Images = npt.NDArray[np.uint8]
+"""uint8 (N, 1, H, W)."""
+
+Image = npt.NDArray[np.uint8]
+"""uint8 (H, W)."""
+
+_COLUMNS = 15  # the original and fourteen draws, or both ends of an affine transform's seven ranges
+
+# The page in pixels of the digits; each becomes 2×2 pixels of the file.
+_GAP = 4
+
+_MARGIN = 72  # at the left, for the transforms' names
+
+_HEADER = 38
+
+_LABELS = 15  # over a strip, for two lines of text
+
+_UNITS_PER_INCH = 64
+
+_DPI = 2 * _UNITS_PER_INCH
+
+_GRAY = "0.35"
+
+_BLUE = (31, 119, 180)
+
+
+def save_preview(
+    path: Path, images: Images, recipe: A.Compose, *, title: str = "", seed: int = 0
+) -> None:
+    """Write what `draw_preview` draws to a file; its folder is made if needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(draw_preview(images, recipe, title=title, seed=seed))
+
+
+def draw_preview(images: Images, recipe: A.Compose, *, title: str = "", seed: int = 0) -> bytes:
+    """Return a PNG: each digit with a row of draws, then each transform alone at its extremes.
+
+    Args:
+        images: uint8 (N, 1, H, W), a row each; ten digits in their order make a good picture.
+        recipe: The recipe. What the batched engine cannot run is drawn by albumentations.
+        title: What to call it.
+        seed: Of the draws.
+    """
+    engine, drawn = _draws(recipe, images, seed)
+    strips = list(_strips(recipe, images, seed))
+    page = _Page(images.shape[-1], images.shape[-2], len(images), len(strips))
+    page.write(0, 9, title or "Recipe", size=12, weight="bold")
+    page.write(0, 19, engine, size=7, color=_GRAY)
+    page.write(_MARGIN, _HEADER - 5, "original", size=6, color=_GRAY)
+    page.write(_MARGIN + page.step, _HEADER - 5, "draws", size=6, color=_GRAY)
+    for row, image in enumerate(images):
+        top = page.digit_top(row)
+        for column, shown in enumerate([image[0], *drawn[:, row, 0]]):
+            page.put(column, top, shown)
+    if strips:
+        heading = "Each transform alone: at both ends of its ranges, then draws"
+        page.write(_MARGIN, page.strip_top(0) - _LABELS - 8, heading, size=7, color=_GRAY)
+    for row, (name, cells) in enumerate(strips):
+        top = page.strip_top(row)
+        page.write(_MARGIN - _GAP, top + page.step / 2, name, size=7, ha="right")
+        for column, (label, shown) in enumerate(cells):
+            page.put(column, top, shown)
+            middle = page.left(column) + page.step / 2 - _GAP / 2
+            page.write(middle, top - 2, label, size=5.5, ha="center", va="bottom", color=_GRAY)
+    return page.png()
+
+
+class _Page:
+    """One large picture with text on it; hundreds of matplotlib axes would take 7 s, not 1."""
+
+    def __init__(self, width: int, height: int, num_digits: int, num_strips: int) -> None:
+        from matplotlib.figure import Figure
+
+        self.step = width + _GAP
+        self._row = height + _GAP
+        self._strips_top = _HEADER + num_digits * self._row + (20 if num_strips else 0)
+        self._strip = self._row + _LABELS
+        page_width = _MARGIN + _COLUMNS * self.step + _GAP
+        page_height = self._strips_top + num_strips * self._strip + _GAP
+        self._canvas = np.full((page_height, page_width, 3), 255, dtype=np.uint8)
+        inches = page_width / _UNITS_PER_INCH, page_height / _UNITS_PER_INCH
+        self._figure = Figure(figsize=inches, dpi=_DPI)
+        self._axes = self._figure.add_axes((0, 0, 1, 1))
+        self._axes.set_axis_off()
+
+    def left(self, column: int) -> int:
+        return _MARGIN + column * self.step
+
+    def digit_top(self, row: int) -> int:
+        return _HEADER + row * self._row
+
+    def strip_top(self, row: int) -> int:
+        return self._strips_top + row * self._strip + _LABELS
+
+    def put(self, column: int, top: int, image: Image) -> None:
+        """Put an image in a frame, as ink on paper; the first column's frame is blue."""
+        left, (height, width) = self.left(column), image.shape
+        frame = self._canvas[top - 1 : top + height + 1, left - 1 : left + width + 1]
+        frame[:] = _BLUE if column == 0 else (215, 215, 215)
+        frame[1:-1, 1:-1] = 255 - image[..., None]
+
+    def write(self, x: float, y: float, text: str, **style: Any) -> None:
+        self._axes.text(x + 4 * (x == 0), y, text, **{"va": "center", **style})
+
+    def png(self) -> bytes:
+        height, width = self._canvas.shape[:2]
+        extent = (0, width, height, 0)
+        self._axes.imshow(self._canvas, extent=extent, interpolation="nearest", aspect="auto")
+        file = io.BytesIO()
+        self._figure.savefig(file, dpi=_DPI, format="png")
+        return file.getvalue()
+
+
+def _draws(recipe: A.Compose, images: Images, seed: int) -> tuple[str, Images]:
+    """Return who drew, in words, and uint8 (_COLUMNS - 1, N, 1, H, W)."""
+    try:
+        compiled = compile_recipe(recipe)
+    except NotCompilable as refusal:
+        recipe.set_random_seed(seed)
+        drawn = [_by_albumentations(recipe, images) for _ in range(_COLUMNS - 1)]
+        return f"drawn by albumentations: {refusal}", np.stack(drawn)
+    drawn = [_by_batches(compiled, images, seed, epoch) for epoch in range(_COLUMNS - 1)]
+    return "drawn by the batched engine", np.stack(drawn)
+
+
+def _by_batches(recipe: BatchedRecipe, images: Images, seed: int, epoch: int) -> Images:
+    keys = image_keys(seed, epoch, torch.arange(len(images)))
+    augmented: Images = recipe(torch.from_numpy(images), keys).numpy()
+    return augmented
+
+
+def _by_albumentations(transform: Any, images: Images, **kwargs: bool) -> Images:
+    channels_last = images.transpose(0, 2, 3, 1)
+    augmented = [transform(image=image, **kwargs)["image"] for image in channels_last]
+    return np.stack([a.reshape(images.shape[1:]) for a in augmented])
+
+
+Strip = tuple[str, list[tuple[str, Image]]]
+"""A transform's name, and labelled images (H, W), the original first."""
+
+
+def _strips(recipe: A.Compose, images: Images, seed: int) -> Iterator[Strip]:
+    """Yield a strip for each transform of the recipe, whatever it stands under."""
+    image = images[6 % len(images)][None]  # of ten digits in order the 6: half a turn makes a 9
+    for transform in _transforms(recipe):
+        name = type(transform).__name__
+        cells = [("original", image[0, 0])]
+        try:
+            (leaf,) = compile_recipe(A.Compose([_certain(transform)])).leaves
+        except NotCompilable:
+            transform.set_random_seed(seed)
+            for _ in range(_COLUMNS - 1):
+                drawn = _by_albumentations(transform, image, force_apply=True)
+                cells.append(("draw", drawn[0, 0]))
+        else:
+            cells += _extremes(leaf, image)
+            alone = BatchedRecipe([leaf])
+            for epoch in range(_COLUMNS - len(cells)):
+                cells.append(("draw", _by_batches(alone, image, seed, epoch)[0, 0]))
+        yield f"{name}\np = {transform.p:g}", cells[:_COLUMNS]
+
+
+def _transforms(node: Any) -> Iterator[A.BasicTransform]:
+    if isinstance(node, A.BasicTransform):
+        if not isinstance(node, A.NoOp):
+            yield node
+    else:
+        for child in node.transforms:
+            yield from _transforms(child)
+
+
+def _certain(transform: A.BasicTransform) -> A.BasicTransform:
+    """Return a copy that always fires."""
+    copied = A.from_dict(A.to_dict(transform))
+    copied.p = 1.0
+    return copied
+
+
+def _extremes(leaf: Leaf, image: Images) -> list[tuple[str, Image]]:
+    """Return the image under each parameter's least and greatest value, the others in between."""
+    intervals = leaf.transform.intervals
+    shown = {
+        name: (low, high)
+        for name, (low, high) in intervals.items()
+        # Draws on [0, 1) stand for something else: a number of pixels, a place, a choice.
+        if low < high and (low, high) != (0.0, 1.0)
+    }
+    if 2 * len(shown) > _COLUMNS - 1:
+        return []
+    cells = []
+    for name, ends in shown.items():
+        for end in ends:
+            cells.append((f"{name.replace('_', ' ')}\n{end:.3g}", _at(leaf, image, {name: end})))
+    return cells
+
+
+def _at(leaf: Leaf, image: Images, fixed: Mapping[str, float]) -> Image:
+    def middle(interval: Interval) -> float:
+        return (interval[0] + interval[1]) / 2
+
+    values = {
+        name: torch.tensor([fixed.get(name, middle(interval))], dtype=torch.float32)
+        for name, interval in leaf.transform.intervals.items()
+    }
+    keys = image_keys(0, 0, torch.zeros(1, dtype=torch.int64))
+    size = (image.shape[-2], image.shape[-1])
+    params = leaf.transform.draw(Draws(values, keys, 0), size)
+    pixels = torch.from_numpy(image).to(torch.float32)
+    shown: Image = leaf.apply(pixels, params).to(torch.uint8)[0, 0].numpy()
+    return shown

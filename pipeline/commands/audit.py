@@ -1,0 +1,85 @@
+"""`make audit`: what could make an accuracy or a score false, in the data and in the runs."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pipeline.commands.knobs import Text
+from pipeline.console import Reporter
+from pipeline.data.competition import get_competition
+from pipeline.data.files import replacing
+from pipeline.errors import UserError
+from pipeline.judging import auditor
+from pipeline.judging.checks import Check, findings
+from pipeline.judging.nearest import search_neighbours
+from pipeline.judging.nearest_pairs import save_pairs
+from pipeline.runs.results import find_run, read_run
+from pipeline.runs.workspace import Workspace
+from pipeline.training.device import choose_device
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Look for what makes a score false: copies across the sets, and runs that saw their images."""
+
+    competition: Text = "digit-recognizer"
+    """Which competition: digit-recognizer, or practice (no account needed)."""
+    run: Text = ""
+    """Only this run; empty: all of the competition's."""
+    device: Text = "auto"
+    """auto, cuda, mps or cpu."""
+
+    def __call__(self, workspace: Workspace, reporter: Reporter) -> None:
+        """Look at the data and at the runs; write a picture of the nearest images.
+
+        Raises:
+            UserError: Something was found that makes a score false, or the data are missing.
+        """
+        competition, run = get_competition(self.competition), self.run
+        if run and (own := read_run(run, workspace).competition) != competition.slug:
+            raise UserError(f"run {run} belongs to COMPETITION={own}, not to {competition.slug}.")
+        looked = auditor.Audit(competition, workspace)
+        neighbours = search_neighbours(looked, choose_device(self.device).torch, reporter)
+        num_train, num_test = len(looked.digits.train_images), len(looked.digits.test_images)
+        reporter.line(f"{competition.slug}: {num_train:,} training and {num_test:,} test images")
+        found = _report(looked.check_data(), reporter)
+        picture = workspace.audit_picture(competition)
+        with replacing(picture) as temporary:
+            save_pairs(
+                temporary, looked.digits, neighbours, f"The nearest images of {competition.slug}"
+            )
+        reporter.line(f"nearest pairs: {picture.relative_to(workspace.root)}")
+        names = [run] if run else [paths.folder.name for paths in workspace.runs()]
+        for name in names:
+            found += _audit_run(name, looked, reporter, only=bool(run))
+        if found:
+            things = "1 thing that makes" if found == 1 else f"{found} things that make"
+            raise UserError(
+                f"the audit found {things} an accuracy or a score false, marked FOUND above."
+            )
+        reporter.line("nothing found")
+
+
+def _audit_run(name: str, looked: auditor.Audit, reporter: Reporter, *, only: bool) -> int:
+    """Report on one run, if it is of this competition; return how much was found."""
+    try:
+        if not only:
+            record = find_run(name, looked.workspace)
+            if record is None or record.competition != looked.competition.slug:
+                return 0
+        checks = looked.check_run(name)
+    except UserError as error:
+        if only:
+            raise
+        reporter.line(f"run {name} is damaged: {error}")
+        return 0
+    reporter.line(f"run {name}")
+    return _report(checks, reporter)
+
+
+def _report(checks: Iterable[Check], reporter: Reporter) -> int:
+    """Say what was seen; return how many checks did not pass."""
+    checks = list(checks)
+    for check in checks:
+        verdict = "ok   " if check.passed else "FOUND"
+        reporter.line(f"  {verdict}  {check.subject:16} {check.text}")
+    return len(findings(checks))

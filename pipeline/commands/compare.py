@@ -1,0 +1,46 @@
+"""`make compare`: is run B better than run A, how sure is that, and on which digits?"""
+
+from dataclasses import dataclass
+
+from pipeline.commands.knobs import Text
+from pipeline.console import Reporter
+from pipeline.data.files import replacing
+from pipeline.judging.changed_digits import save_changed_digits
+from pipeline.judging.pairing import compare_runs
+from pipeline.judging.sides import Comparison
+from pipeline.judging.words import describe
+from pipeline.runs.results import load_run_digits, read_run
+from pipeline.runs.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Say whether run B is better than run A, how sure that is, and what would settle it."""
+
+    a: Text = ""
+    """The baseline: a run, or several, separated by spaces, that differ in the seed alone."""
+    b: Text = ""
+    """The change, likewise."""
+    images: bool = False
+    """Also draw the digits that changed sides."""
+
+    def __call__(self, workspace: Workspace, reporter: Reporter) -> None:
+        """Compare on the images that all runs of both sides were validated on.
+
+        Raises:
+            UserError: The runs cannot be compared; see `compare_runs`.
+        """
+        comparison = compare_runs(self.a.split(), self.b.split(), workspace)
+        for line in describe(comparison):
+            reporter.line(line)
+        if self.images:
+            _draw(comparison, workspace, reporter)
+
+
+def _draw(comparison: Comparison, workspace: Workspace, reporter: Reporter) -> None:
+    first_a, first_b = comparison.a.runs[0], comparison.b.runs[0]
+    digits = load_run_digits(read_run(first_a, workspace), workspace)
+    path = workspace.changed_digits(first_a, first_b)
+    with replacing(path) as temporary:
+        save_changed_digits(temporary, comparison, digits.train_images[comparison.rows])
+    reporter.line(f"{'pictures':<15}{path.relative_to(workspace.root)}")

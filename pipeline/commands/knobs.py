@@ -1,0 +1,148 @@
+"""The knobs that a user turns, and the run that they mean."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Annotated
+
+from tyro.conf import arg
+
+from pipeline.augment.registry import recipe_text
+from pipeline.data.competition import get_competition
+from pipeline.errors import UserError
+from pipeline.runs.records import EnsembleConfig, RunConfig
+from pipeline.runs.results import find_run, read_config
+from pipeline.runs.spec import EnsembleSpec, RunSpec, specify_again, specify_ensemble, specify_run
+from pipeline.runs.workspace import Workspace
+from pipeline.settings.fields import EXECUTION_FIELDS, Settings
+from pipeline.settings.presets import parse_assignments, resolve, resolve_members
+
+Text = Annotated[str, arg(metavar="")]
+"""Knobs arrive as text, empty for "the preset's"; `settings` checks and converts them."""
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """What a user may turn; everything left empty is the preset's."""
+
+    competition: Text = "digit-recognizer"
+    """Which competition: digit-recognizer, or practice (no account needed)."""
+    preset: Text = ""
+    """Settings to start from; empty: the competition's own (standard, practice)."""
+    model: Text = ""
+    """Which network."""
+    augment: Text = ""
+    """Which recipe of pipeline/augment/recipes.py."""
+    augment_engine: Text = ""
+    """auto, batched or albumentations."""
+    seed: Text = ""
+    """Seed of weights, order, augmentation and dropout."""
+    epochs: Text = ""
+    """Passes over the training images."""
+    valid: Text = ""
+    """Share of train.csv held out: 0.1, 0.2, 0.3, 0.4 or 0.5."""
+    folds: Text = ""
+    """Which validation folds to train: 0, or 0,1,2, or all; or all-data: hold nothing out."""
+    jobs: Text = ""
+    """Folds trained at once."""
+    device: Text = ""
+    """auto, cuda, mps or cpu."""
+    set: Text = ""
+    """Any other settings: "name=value name=value"."""
+    run: Text = ""
+    """Name of the run; empty: made from the settings."""
+
+    def specify(self, workspace: Workspace) -> RunSpec:
+        """Return the single run that the knobs mean.
+
+        Raises:
+            UserError: A knob's name or value is not valid, or the recipe is faulty.
+        """
+        return self.specify_with(self.given(), workspace)
+
+    def specify_with(self, given: dict[str, str], workspace: Workspace) -> RunSpec:
+        """Return the preset's run with some settings of its own.
+
+        Raises:
+            UserError: See `specify`.
+        """
+        preset = self._preset_name
+        settings = resolve(preset, {"competition": self.competition} | given)
+        return specify_run(
+            self.run, preset, settings, recipe_text(settings.augment, workspace.recipes)
+        )
+
+    def specify_any(self, workspace: Workspace) -> RunSpec | EnsembleSpec:
+        """Return the run or the ensemble that the knobs mean.
+
+        `RUN` alone, with no knob that would make it another, is what was made under that name:
+        its settings need not be repeated.
+
+        Raises:
+            UserError: A knob's name or value is not valid, or a recipe is faulty.
+        """
+        given = self.given()
+        if self.run and not self.preset and given.keys() <= EXECUTION_FIELDS:
+            record = find_run(self.run, workspace)
+            if record and record.competition != self.competition:
+                raise UserError(f"run {self.run} belongs to COMPETITION={record.competition}.")
+            if record:
+                return _specify_as_made(record, given, workspace)
+        preset = self._preset_name
+        runs = [
+            specify_run("", preset, settings, recipe_text(settings.augment, workspace.recipes))
+            for settings in resolve_members(preset, {"competition": self.competition} | given)
+        ]
+        return specify_ensemble(self.run, preset, runs) if runs else self.specify(workspace)
+
+    @property
+    def _preset_name(self) -> str:
+        """The preset typed, or the competition's own."""
+        return self.preset or get_competition(self.competition).preset
+
+    def given(self) -> dict[str, str]:
+        """Return the settings that were typed, by their own knobs and by SET.
+
+        Raises:
+            UserError: One is given twice, or SET is not made of assignments.
+        """
+        own = (
+            *("model", "augment", "augment_engine", "seed", "epochs", "valid", "folds"),
+            *("jobs", "device"),
+        )
+        given = {name: getattr(self, name) for name in own if getattr(self, name)}
+        extra = parse_assignments(self.set)
+        if twice := sorted(given.keys() & extra.keys()):
+            raise UserError(f"{twice[0]} is given twice: by its own knob and by SET.")
+        return given | extra
+
+    def first_folds(self, settings: Settings, num_folds: int) -> list[int]:
+        """Return the trainings asked for; if none are, so many as there may be.
+
+        Raises:
+            UserError: No image is held out.
+        """
+        if settings.all_data:
+            raise UserError("nothing can be compared without images held out; leave all-data out.")
+        if "folds" in self.given():
+            return settings.fold_numbers
+        return settings.model_copy(update={"folds": "all"}).fold_numbers[:num_folds]
+
+    def typed(self) -> dict[str, str]:
+        """Return what was typed, by knob, without what says how much to train."""
+        names = [field.name for field in fields(self) if field.name not in ("folds", "trials")]
+        typed = {name.upper(): getattr(self, name) for name in names if getattr(self, name)}
+        if self.competition == Knobs.competition:
+            del typed["COMPETITION"]
+        return typed
+
+
+def _specify_as_made(
+    record: RunConfig | EnsembleConfig, given: Mapping[str, str], workspace: Workspace
+) -> RunSpec | EnsembleSpec:
+    """The run of that record; what is given decides where it is computed, not what."""
+    if isinstance(record, EnsembleConfig):
+        configs = [read_config(name, workspace) for name in record.member_names]
+        return EnsembleSpec(record.run, tuple(specify_again(each, **given) for each in configs))
+    again = specify_again(record, **given)
+    # The recipe of today: an edited one is noticed, not passed over.
+    return replace(again, recipe=recipe_text(again.settings.augment, workspace.recipes))

@@ -1,0 +1,52 @@
+"""`make preview`: draw what the recipe does to ten digits: runs/preview-<recipe>.png."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.augment.recipe_picture import save_preview
+from pipeline.augment.registry import check_recipe, deserialise
+from pipeline.commands.knobs import Knobs
+from pipeline.console import Reporter
+from pipeline.data.competition import get_competition
+from pipeline.data.digits_cache import load_digits
+from pipeline.data.files import replacing
+from pipeline.runs.spec import EnsembleSpec, RunSpec
+from pipeline.runs.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Preview(Knobs):
+    """Draw what the recipe does to ten digits, and each of its transforms at its extremes."""
+
+    def __call__(self, workspace: Workspace, reporter: Reporter) -> list[Path]:
+        """Write a picture for each recipe that the knobs mean, and return their paths.
+
+        Raises:
+            UserError: The data are missing, or a recipe is faulty.
+        """
+        spec = self.specify_any(workspace)
+        runs = spec.members if isinstance(spec, EnsembleSpec) else (spec,)
+        by_recipe = {run.settings.augment: run for run in runs}
+        return [_draw(run, workspace, reporter) for run in by_recipe.values()]
+
+
+def _draw(spec: RunSpec, workspace: Workspace, reporter: Reporter) -> Path:
+    """Draw one run's recipe on the first digit of each class."""
+    competition = get_competition(spec.settings.competition)
+    recipe = deserialise(spec.recipe)
+    check_recipe(recipe, competition.image_shape)
+    digits = load_digits(workspace.input(competition))
+    _, first_of_each_class = np.unique(digits.train_labels, return_index=True)
+    path = workspace.preview(spec.settings.augment)
+    with replacing(path) as temporary:
+        save_preview(
+            temporary,
+            digits.train_images[first_of_each_class],
+            recipe,
+            title=f"Recipe {spec.settings.augment!r} on {competition.slug}",
+            seed=spec.settings.seed,
+        )
+    reporter.line(f"preview of recipe {spec.settings.augment!r}: {path}")
+    return path

@@ -1,0 +1,49 @@
+"""`make split`: assign every training image to one of ten stratified folds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.commands.knobs import Text
+from pipeline.console import Reporter
+from pipeline.data.competition import get_competition
+from pipeline.data.digits_cache import load_digits
+from pipeline.data.files import locked
+from pipeline.data.folds import NUM_FOLDS, assign_folds, write_folds
+from pipeline.errors import UserError
+from pipeline.runs.workspace import Workspace
+
+SPLIT_SEED = 0
+"""One split for all runs, whatever their seed: so they can be compared image by image."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Assign every training image to one of ten stratified folds."""
+
+    competition: Text = "digit-recognizer"
+    """Which competition: digit-recognizer, or practice (no account needed)."""
+
+    def __call__(self, workspace: Workspace, reporter: Reporter) -> None:
+        """Write `folds.csv`.
+
+        Raises:
+            UserError: The data are missing or damaged, or a class has fewer than ten images.
+        """
+        competition = get_competition(self.competition)
+        paths = workspace.input(competition)
+        with locked(paths.lock, f"input/{competition.slug}"):
+            labels = load_digits(paths).train_labels
+            counts = np.bincount(labels, minlength=competition.num_classes)
+            if counts.min() < NUM_FOLDS:
+                raise UserError(
+                    f"{paths.train} has {counts.min()} images of class {counts.argmin()}; "
+                    f"{NUM_FOLDS} folds need at least {NUM_FOLDS} of each."
+                )
+            folds = assign_folds(labels, SPLIT_SEED)
+            write_folds(paths.folds, labels, folds)
+            sizes = np.bincount(folds)
+            reporter.line(
+                f"{competition.slug}: {len(labels):,} images in {NUM_FOLDS} stratified folds of "
+                f"{sizes.min():,}" + (f" to {sizes.max():,}" if sizes.max() > sizes.min() else "")
+            )

@@ -1,0 +1,1 @@
+"""A competition's files and what they hold: archives, CSV, arrays, folds, preprocessing."""

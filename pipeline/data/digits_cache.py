@@ -1,0 +1,66 @@
+"""`digits.npz`: the CSV files' content as arrays, so that text is parsed once."""
+
+import numpy as np
+
+from pipeline.data.digits import Digits, read_test_csv, read_train_csv
+from pipeline.data.files import replacing, sha256
+from pipeline.data.inputs import InputPaths
+from pipeline.data.manifest import Manifest, changed_file, load_manifest
+from pipeline.errors import UserError
+
+
+def save_digits(paths: InputPaths, digits: Digits) -> None:
+    """Write the cache, whole or not at all.
+
+    It is not compressed: 55 MB are read in 0.06 s that way, but take 0.4 s to decompress.
+    """
+    with replacing(paths.digits) as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            train_images=digits.train_images,
+            train_labels=digits.train_labels,
+            test_images=digits.test_images,
+            sha256=np.array(digits.sha256()),
+        )
+
+
+def load_digits(paths: InputPaths) -> Digits:
+    """Return the digits that the manifest describes.
+
+    The CSV files' sizes and times are compared with the manifest, their content is not read. A
+    missing, damaged or foreign cache is made again from the CSV files, which are then checked in
+    full; nothing in a cache is ever executed.
+
+    Raises:
+        UserError: There is no manifest, or a CSV file is not the one that was checked.
+    """
+    manifest = load_manifest(paths)
+    if changed := changed_file(paths, manifest):
+        raise UserError(f"{changed} has changed since it was checked; run `make data`.")
+    digits = _read_cache(paths, manifest)
+    return _remake_cache(paths, manifest) if digits is None else digits
+
+
+def _read_cache(paths: InputPaths, manifest: Manifest) -> Digits | None:
+    """The cached digits, or None if there are none of this manifest."""
+    try:
+        with paths.digits.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            if str(arrays["sha256"]) != manifest.digits_sha256:
+                return None
+            # Reading a member to its end checks its CRC-32, so a flipped bit ends up below.
+            return Digits(arrays["train_images"], arrays["train_labels"], arrays["test_images"])
+    except Exception:  # numpy and zipfile raise many kinds on a damaged file
+        return None
+
+
+def _remake_cache(paths: InputPaths, manifest: Manifest) -> Digits:
+    """The digits from the CSV files, which must still be those of the manifest, byte by byte."""
+    for name, facts in manifest.files.items():
+        if sha256(paths.folder / name) != facts.sha256:
+            raise UserError(f"{name} has changed since it was checked; run `make data FORCE=1`.")
+    # Any size: a manifest of unusual size was only written because that was asked for.
+    images, labels = read_train_csv(paths.train, paths.competition, any_size=True)
+    digits = Digits(images, labels, read_test_csv(paths.test, paths.competition, any_size=True))
+    assert digits.sha256() == manifest.digits_sha256
+    save_digits(paths, digits)
+    return digits

@@ -1,0 +1,78 @@
+"""The split: ten stratified folds, a pure function of (labels, seed), and `folds.csv`."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.data.files import replacing
+from pipeline.data.randomness import derive_seed
+from pipeline.errors import UserError
+
+NUM_FOLDS = 10
+"""Folds of the split; a validation share is a whole number of them."""
+
+ALL_DATA = -1
+"""Number of the training that holds nothing out; the others are numbered from 0."""
+
+
+def assign_folds(labels: npt.NDArray[np.integer], seed: int) -> npt.NDArray[np.int64]:
+    """Return each image's fold, int64 (N,), in 0..9.
+
+    Every class is spread over the folds as evenly as whole images allow
+    (scikit-learn's StratifiedKFold).
+
+    Args:
+        labels: (N,), every class at least ten times.
+        seed: Of the shuffle within each class.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    # numpy's legacy generator, which scikit-learn uses, takes 32 bits.
+    splitter = StratifiedKFold(
+        NUM_FOLDS, shuffle=True, random_state=derive_seed(seed, "folds") % 2**32
+    )
+    folds = np.empty(len(labels), dtype=np.int64)
+    for fold, (_, held_out) in enumerate(splitter.split(np.zeros(len(labels)), labels)):
+        folds[held_out] = fold
+    return folds
+
+
+_FOLDS_HEADER = "row,label,fold"
+
+
+def write_folds(path: Path, labels: npt.NDArray[np.integer], folds: npt.NDArray[np.int64]) -> None:
+    """Write `folds.csv`: each training row with its label and fold, both (N,)."""
+    table = np.column_stack([np.arange(len(labels)), labels, folds])
+    with replacing(path) as temporary:
+        np.savetxt(temporary, table, fmt="%d", delimiter=",", header=_FOLDS_HEADER, comments="")
+
+
+def read_folds(path: Path, labels: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+    """Return each training image's fold, int64 (N,), joined by row.
+
+    Args:
+        path: `folds.csv`.
+        labels: (N,), the labels of `train.csv`, to see that the folds are of this data.
+
+    Raises:
+        UserError: The file is missing, damaged or of other data.
+    """
+    remake = "delete it and run `make split`"
+    try:
+        with path.open(encoding="utf-8") as file:
+            if file.readline().strip() != _FOLDS_HEADER:
+                raise ValueError(f"the header is not {_FOLDS_HEADER}")
+            table = np.loadtxt(file, delimiter=",", dtype=np.int64, ndmin=2)
+        rows, row_labels, row_folds = table.T
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; run `make split`.") from None
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}); {remake}.") from None
+    if not np.array_equal(np.sort(rows), np.arange(len(labels))) or not np.array_equal(
+        row_labels, labels[rows]
+    ):
+        raise UserError(f"{path} was made from other data than train.csv; {remake}.")
+    folds = np.empty(len(labels), dtype=np.int64)
+    folds[rows] = row_folds
+    return folds

@@ -1,0 +1,233 @@
+"""The way in for a competition's files: staged, checked, and only then put in their place."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.console import Reporter
+from pipeline.data.archive import holds_the_files_of, take_csv_files
+from pipeline.data.competition import Competition
+from pipeline.data.digits import Digits, read_test_csv, read_train_csv
+from pipeline.data.digits_cache import save_digits
+from pipeline.data.files import locked, sha256, write_record
+from pipeline.data.inputs import InputPaths
+from pipeline.data.manifest import Manifest, changed_file, file_facts, load_manifest
+from pipeline.data.practice import practice_source, write_practice, write_sample_submission
+from pipeline.data.predictions_csv import check_sample_submission
+from pipeline.errors import UserError
+
+_STAGING_PREFIX = ".data."  # folders of that name in input/<competition>/ are ours to remove
+
+
+def take_in(
+    paths: InputPaths,
+    reporter: Reporter,
+    *,
+    download: Callable[[Competition, Path, Reporter], Path],
+    source: Path | None = None,
+    force: bool = False,
+    any_size: bool = False,
+) -> Manifest:
+    """Put the competition's files into `input/<competition>/`, checked.
+
+    They come from `source` if one is given; else from where they already lie, if someone put
+    them there by hand; else the practice competition is made and any other downloaded.
+    Everything is unpacked, read and checked in a temporary folder first, and takes its place only
+    then, the manifest last: on any failure or interrupt all is as it was before.
+
+    Args:
+        paths: Where; the competition decides what.
+        reporter: Told what was done, in one line.
+        download: Fetches the competition's archive into a folder and returns its path.
+        source: A zip archive as Kaggle serves it, or a folder with the CSV files.
+        force: Fetch again and replace what is there.
+        any_size: Accept other numbers of rows than the competition's.
+
+    Returns:
+        The manifest of what is there now.
+
+    Raises:
+        UserError: The source or a file in it is not what it should be, other data are there
+            already, the disk is full or not writable, or another process is at it.
+    """
+    competition = paths.competition
+    if source is not None:
+        if not competition.on_kaggle:
+            raise UserError(f"the data of {competition.slug} are made here; leave ZIP= out.")
+        source = source.expanduser()
+
+    def fetch(staged: InputPaths) -> str:
+        return _fetch(staged, source, reporter, download)
+
+    try:
+        with locked(paths.lock, _place(paths)):
+            for leftover in paths.folder.glob(f"{_STAGING_PREFIX}*"):  # of a killed process
+                shutil.rmtree(leftover)
+            manifest, said = _bring(paths, source, fetch, force=force, any_size=any_size)
+    except OSError as error:
+        raise UserError(
+            f"{_place(paths)} cannot be written: {error.strerror or error}; nothing in it was "
+            "changed. It needs about 250 MB and your permission to write."
+        ) from None
+    names = competition.train_csv, competition.test_csv
+    num_train, num_test = (manifest.files[name].num_rows for name in names)
+    reporter.line(
+        f"{competition.slug}: {num_train:,} training and {num_test:,} test images, {said}"
+    )
+    return manifest
+
+
+def _bring(
+    paths: InputPaths,
+    source: Path | None,
+    fetch: Callable[[InputPaths], str],
+    *,
+    force: bool,
+    any_size: bool,
+) -> tuple[Manifest, str]:
+    """Do the work of `take_in`, the lock held; return what is to be said about it as well."""
+    started = time.perf_counter()
+    place = _place(paths)
+
+    def read_from(origin: str) -> str:
+        return f"read from {origin} and checked in {time.perf_counter() - started:.1f} s"
+
+    present, is_new = (None, False) if force else _find_present(paths, any_size)
+    if present is not None:
+        if source is None:
+            _freshen(paths, present)
+            return present, read_from(place) if is_new else f"in {place} already, unchanged"
+        if holds_the_files_of(source, paths.folder, paths.competition):
+            _freshen(paths, present)
+            return present, f"in {place} already, the same as in {source.resolve().name}"
+
+    with tempfile.TemporaryDirectory(dir=paths.folder, prefix=_STAGING_PREFIX) as folder:
+        staged = InputPaths(Path(folder), paths.competition)
+        origin = fetch(staged)
+        manifest = _check(staged, origin, any_size)
+        if present is not None and manifest.digits_sha256 == present.digits_sha256:
+            _freshen(paths, present)
+            return present, f"in {place} already, the same as in {origin}"
+        if not force:
+            _refuse_to_replace(paths, staged, origin)
+        _install(staged, paths, manifest)
+    return manifest, read_from(origin)
+
+
+def _place(paths: InputPaths) -> str:
+    """The folder, as a person in the workspace sees it."""
+    return f"{paths.folder.parent.name}/{paths.folder.name}"
+
+
+def _find_present(paths: InputPaths, any_size: bool) -> tuple[Manifest | None, bool]:
+    """The manifest of data that are there already, and whether it was made only now."""
+    old = None
+    try:
+        old = load_manifest(paths)
+        if changed_file(paths, old) is None:
+            return old, False
+    except UserError:  # no manifest, a damaged one, or one of another competition
+        pass
+    if not (paths.competition.on_kaggle and paths.train.exists() and paths.test.exists()):
+        return None, False
+    manifest = _check(paths, _place(paths), any_size)
+    if old is not None and old.digits_sha256 == manifest.digits_sha256:  # copied, not edited
+        manifest = manifest.model_copy(update={"source": old.source})
+    write_record(paths.manifest, manifest)
+    return manifest, True
+
+
+def _freshen(paths: InputPaths, manifest: Manifest) -> None:
+    """See that the manifest is newer than the files, by which make tells that it is up to date.
+
+    If it is newer already its time stays, or all that depends on it would be made again.
+    """
+    if paths.manifest.stat().st_mtime_ns < max(f.mtime_ns for f in manifest.files.values()):
+        paths.manifest.touch()
+
+
+def _fetch(
+    staged: InputPaths,
+    source: Path | None,
+    reporter: Reporter,
+    download: Callable[[Competition, Path, Reporter], Path],
+) -> str:
+    """Bring the CSV files into the staging folder; return where they came from, in words."""
+    competition = staged.competition
+    if not competition.on_kaggle:
+        write_practice(staged)
+        return practice_source()
+    if source is not None:
+        take_csv_files(source, staged.folder, competition)
+        return source.resolve().name
+    downloads = staged.folder / "download"  # the CLI leaves partial files of its own beside
+    downloads.mkdir()
+    take_csv_files(download(competition, downloads, reporter), staged.folder, competition)
+    return "Kaggle"
+
+
+def _check(paths: InputPaths, origin: str, any_size: bool) -> Manifest:
+    """Read and check all files, write the cache, and return the manifest (not yet written)."""
+    competition = paths.competition
+    try:
+        images, labels = read_train_csv(paths.train, competition, any_size=any_size)
+        test_images = read_test_csv(paths.test, competition, any_size=any_size)
+        num_test = len(test_images)
+        if not paths.sample_submission.exists():
+            write_sample_submission(paths, num_test)
+        check_sample_submission(paths.sample_submission, competition, num_test)
+    except UserError as error:  # there may be a train.csv in place and another in the archive
+        raise UserError(f"{origin}: {error}") from None
+    num_rows = {
+        competition.train_csv: len(images),
+        competition.test_csv: num_test,
+        competition.sample_csv: num_test,
+    }
+    if not competition.on_kaggle:
+        num_rows[paths.solution.name] = num_test
+    digits = Digits(images, labels, test_images)
+    save_digits(paths, digits)
+    counts = np.bincount(labels, minlength=competition.num_classes).tolist()
+    return Manifest(
+        competition=competition.slug,
+        source=origin,
+        files=file_facts(paths, num_rows),
+        class_counts=dict(zip(competition.class_names, counts, strict=True)),
+        digits_sha256=digits.sha256(),
+    )
+
+
+def _refuse_to_replace(paths: InputPaths, staged: InputPaths, origin: str) -> None:
+    """Raise a UserError if a CSV file is there already that differs from the staged one."""
+    for new in sorted(staged.folder.glob("*.csv")):
+        there = paths.folder / new.name
+        if there.exists() and sha256(there) != sha256(new):
+            raise UserError(
+                f"{_place(paths)}/{new.name} differs from the one of {origin}; say FORCE=1 to "
+                "replace what is there, or leave ZIP= out to keep it."
+            )
+
+
+def _install(staged: InputPaths, paths: InputPaths, manifest: Manifest) -> None:
+    """Move everything from the staging folder into place.
+
+    The old files go first, the old manifest before them: a process that is killed in between
+    leaves files missing, which the next start sees, but never old and new ones side by side.
+    """
+    names = [*manifest.files, staged.digits.name]
+    for name in names:
+        with (staged.folder / name).open("rb") as file:
+            os.fsync(file.fileno())
+    for name in manifest.files:
+        # What the competition served is not for editing; a slip of the editor is caught here.
+        (staged.folder / name).chmod(0o444)
+    write_record(staged.manifest, manifest)
+    for path in (paths.manifest, *(paths.folder / name for name in names)):
+        path.unlink(missing_ok=True)
+    for name in (*names, staged.manifest.name):
+        (staged.folder / name).replace(paths.folder / name)

@@ -1,0 +1,119 @@
+"""CSV files of predictions, a label for each test image: the sample, and a submission."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.data.competition import Competition
+from pipeline.data.csv_numbers import REFETCH, read_numbers
+from pipeline.data.files import replacing
+from pipeline.data.inputs import InputPaths
+from pipeline.errors import UserError
+
+_MOST_ROWS = 2**31 - 1
+
+
+def read_predictions(
+    path: Path, competition: Competition, *, mend: str = REFETCH
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Read a file of the form of a submission: one label for each id.
+
+    Args:
+        path: The file.
+        competition: Decides the columns.
+        mend: What to do about a bad file; the end of every refusal's sentence.
+
+    Returns:
+        Ids int64 (M,), unique, in the file's order, and labels int64 (M,) in 0..K-1.
+
+    Raises:
+        UserError: The file is not such a table, or an id comes twice.
+    """
+    columns = {
+        competition.id_column: _MOST_ROWS,
+        competition.prediction_column: competition.num_classes - 1,
+    }
+    numbers = read_numbers(path, columns, mend=mend)
+    ids, labels = numbers[:, 0], numbers[:, 1]
+    unique, counts = np.unique(ids, return_counts=True)
+    if len(unique) < len(ids):
+        twice = unique[counts > 1][0]
+        raise UserError(
+            f"{path.name} has {competition.id_column} {twice} more than once, where each id must "
+            f"come once; {mend}."
+        )
+    return ids, labels
+
+
+def check_sample_submission(path: Path, competition: Competition, num_test: int) -> None:
+    """Check that `sample_submission.csv` names the ids 1..num_test, in that order.
+
+    Args:
+        path: The file.
+        competition: Decides the columns.
+        num_test: Rows of `test.csv`.
+
+    Raises:
+        UserError: It is not such a table, or its ids are others.
+    """
+    ids, _ = read_predictions(path, competition)
+    if len(ids) != num_test:
+        raise UserError(
+            f"{path.name} has {len(ids):,} rows, but {competition.test_csv} has {num_test:,}; "
+            "take both from the same download."
+        )
+    wrong = np.flatnonzero(ids != np.arange(1, num_test + 1))
+    if len(wrong):
+        row = int(wrong[0])
+        raise UserError(
+            f"{path.name}, row {row + 1}: expected {competition.id_column} {row + 1}, found "
+            f"{ids[row]}; the ids must be 1 to {num_test:,} in the order of "
+            f"{competition.test_csv}."
+        )
+
+
+def write_submission(
+    path: Path, inputs: InputPaths, ids: npt.NDArray[np.int64], labels: npt.NDArray[np.integer]
+) -> None:
+    """Write a submission CSV; it takes its name only after it was read back and checked.
+
+    Args:
+        path: The file to write.
+        inputs: The competition's files; the ids are compared with its sample submission.
+        ids: (N,), in the test file's order.
+        labels: (N,), predicted classes.
+
+    Raises:
+        UserError: The ids are not those of the sample submission.
+    """
+    import pandas as pd
+
+    competition = inputs.competition
+    table = pd.DataFrame({competition.id_column: ids, competition.prediction_column: labels})
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+        check_submission(temporary, competition, num_rows=len(ids))
+        sample_ids, _ = read_predictions(inputs.sample_submission, competition)
+        if not np.array_equal(ids, sample_ids):
+            raise UserError(
+                f"the ids of {path.name} are not those of {inputs.sample_submission.name}; "
+                "run `make data` to check the files."
+            )
+
+
+def check_submission(path: Path, competition: Competition, *, num_rows: int) -> None:
+    """Check that a submission CSV is what the competition takes.
+
+    Args:
+        path: The file.
+        competition: Gives the column names and classes.
+        num_rows: Expected rows; the ids must be 1..num_rows in order.
+
+    Raises:
+        UserError: It is not; the message names the first fault.
+    """
+    again = "delete it and run `make predict`"
+    ids, _ = read_predictions(path, competition, mend=again)
+    if not np.array_equal(ids, np.arange(1, num_rows + 1)):
+        raise UserError(f"{path.name} does not have the ids 1 to {num_rows:,} in order; {again}.")

@@ -1,1 +1,0 @@
-"""Training one network and predicting with it: no files, no printing."""

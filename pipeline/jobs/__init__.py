@@ -1,1 +1,0 @@
-"""What several stages do with one run: train it, predict with it."""

@@ -1,0 +1,1 @@
+"""What a result is worth: differences and their evidence, searches, audits."""

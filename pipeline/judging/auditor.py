@@ -1,0 +1,176 @@
+"""Audit a competition's data and runs by what lies on the disk."""
+
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.data.competition import Competition
+from pipeline.data.digits import Digits
+from pipeline.data.digits_cache import load_digits
+from pipeline.data.files import sha256
+from pipeline.data.folds import read_folds
+from pipeline.data.manifest import load_manifest
+from pipeline.data.predictions_csv import read_predictions
+from pipeline.judging.checks import (
+    Check,
+    check_data,
+    check_held_out,
+    check_mean,
+    check_plausible,
+    check_predictions,
+    findings,
+)
+from pipeline.judging.neighbours import Neighbours, load_neighbours
+from pipeline.runs.probs import Probs, load_probs
+from pipeline.runs.records import EnsembleConfig, RunConfig
+from pipeline.runs.results import (
+    accuracy_if_validated,
+    is_unchanged,
+    join_out_of_fold,
+    load_out_of_fold,
+    name_networks,
+    read_config,
+    read_run,
+)
+from pipeline.runs.spec import specify_again
+from pipeline.runs.weights import read_network_facts
+from pipeline.runs.workspace import FoldPaths, Workspace
+
+
+class Audit:
+    """Looks at one competition's data and runs; the data are read once, nothing is written."""
+
+    def __init__(self, competition: Competition, workspace: Workspace) -> None:
+        self.competition = competition
+        self.workspace = workspace
+        self.inputs = workspace.input(competition)
+
+    @cached_property
+    def digits(self) -> Digits:
+        """All images of the competition."""
+        return load_digits(self.inputs)
+
+    @cached_property
+    def row_folds(self) -> npt.NDArray[np.int64]:
+        """The fold of each row of `train.csv`, (N,)."""
+        return read_folds(self.inputs.folds, self.digits.train_labels)
+
+    @cached_property
+    def _digits_sha256(self) -> str:
+        return load_manifest(self.inputs).digits_sha256
+
+    @cached_property
+    def _folds_sha256(self) -> str:
+        return sha256(self.inputs.folds)
+
+    @property
+    def made_from(self) -> str:
+        """What the search for neighbours depends on, as one text."""
+        return f"{self._digits_sha256}/{self._folds_sha256}"
+
+    def neighbours(self) -> Neighbours | None:
+        """The nearest images, if they were searched for before."""
+        return load_neighbours(self.inputs, self.made_from)
+
+    def check_data(self) -> list[Check]:
+        """Look at images, labels and folds.
+
+        Raises:
+            UserError: They are missing or damaged.
+        """
+        return check_data(self.digits, self.row_folds, self.neighbours())
+
+    def check_run(self, run: str) -> list[Check]:
+        """Look at a run or an ensemble, and at its submission if there is one.
+
+        Raises:
+            UserError: There is no such run, or one of its files is damaged.
+        """
+        record = read_run(run, self.workspace)
+        if record.digits_sha256 != self._digits_sha256:
+            return [Check("data", "it was trained on other digits than are here now", passed=False)]
+        if record.folds_sha256 != self._folds_sha256:
+            text = "it was trained by another folds.csv: what it held out cannot be told"
+            return [Check("data", text, passed=False)]
+        if isinstance(record, EnsembleConfig):
+            checks = self._check_ensemble(record)
+        else:
+            checks = self._check_training(record)
+        if self.workspace.run(run).oof.exists():
+            out_of_fold = load_out_of_fold(run, self.workspace, may_be_empty=True)
+            if accuracy := accuracy_if_validated(out_of_fold, self.digits.train_labels):
+                checks.append(check_plausible(accuracy))
+        return checks + self._check_submission(run)
+
+    def _check_training(self, config: RunConfig) -> list[Check]:
+        """Look at the files of a single run, from its folds' up to its test probabilities."""
+        paths = self.workspace.run(config.run)
+        folds = paths.finished_folds()
+        if not folds:
+            return [Check("training", "not finished yet")]
+        parts = {fold: load_probs(paths.fold(fold).oof) for fold in folds}
+        checks = [
+            check_held_out(
+                {fold: part.ids for fold, part in parts.items()},
+                self.row_folds,
+                specify_again(config).settings,
+            )
+        ]
+        # The marks are compared with each other, not with today's fingerprint of the settings: a
+        # later version of the pipeline may have more of them.
+        marks = {part.made_from for part in parts.values()}
+        marks |= {str(_mark_of(paths.fold(fold))) for fold in folds}
+        if len(marks) > 1:
+            text = "weights and validation probabilities of different trainings lie together"
+            checks.append(Check("files", text, passed=False))
+        if paths.oof.exists() and not _same(load_probs(paths.oof), join_out_of_fold(paths)):
+            checks.append(Check("files", "oof.npz is not what its folds say", passed=False))
+        if paths.test_probs.exists():
+            made_from = name_networks(paths, folds, config.digits_sha256)
+            if load_probs(paths.test_probs).made_from != made_from:
+                text = "test.npz is not what its networks predict; run make predict"
+                checks.append(Check("files", text, passed=False))
+        if not findings(checks[1:]):
+            checks.append(Check("files", "those of this run, and of one another"))
+        return checks
+
+    def _check_ensemble(self, record: EnsembleConfig) -> list[Check]:
+        """Look at each member, and whether the ensemble is their mean."""
+        checks = []
+        for member in record.members:
+            config = read_config(member.run, self.workspace)
+            for text in findings(self._check_training(config)):
+                checks.append(Check("member", f"{member.run}: {text}", passed=False))
+            if not is_unchanged(member, self.workspace):
+                text = f"{member.run} is not as it was when it was averaged; run make predict"
+                checks.append(Check("member", text, passed=False))
+        paths = self.workspace.run(record.run)
+        members = [self.workspace.run(name) for name in record.member_names]
+        for what, file in (("out-of-fold probabilities", "oof"), ("predictions", "test_probs")):
+            whole = load_probs(getattr(paths, file)).sorted_by_id()
+            parts = [load_probs(getattr(member, file)).sorted_by_id() for member in members]
+            checks.append(check_mean(whole, parts, what))
+        return checks
+
+    def _check_submission(self, run: str) -> list[Check]:
+        """Look whether the CSV to be uploaded is the run's own, if there is one."""
+        csv_file, probs = self.workspace.submission(run), self.workspace.run(run).test_probs
+        if not csv_file.exists():
+            return []
+        if not probs.exists():
+            text = f"{csv_file.name} is there, but not the test.npz it should come from"
+            return [Check("submission", text, passed=False)]
+        mend = f"delete it and run `make predict RUN={run}`"
+        ids, labels = read_predictions(csv_file, self.competition, mend=mend)
+        return [check_predictions(ids, labels, load_probs(probs))]
+
+
+def _mark_of(paths: FoldPaths) -> object:
+    """The fingerprint of the run that a fold's weights were trained in."""
+    return read_network_facts(paths.weights).get("fingerprint")
+
+
+def _same(first: Probs, second: Probs) -> bool:
+    first, second = first.sorted_by_id(), second.sorted_by_id()
+    return np.array_equal(first.ids, second.ids) and np.array_equal(first.probs, second.probs)

@@ -1,0 +1,234 @@
+"""The checks of an audit: what makes a score false, and where the lines are drawn."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.data.digits import Digits
+from pipeline.judging.neighbours import Nearest, Neighbours, find_copies, find_copies_across
+from pipeline.runs.probs import Probs
+from pipeline.runs.scoring import Accuracy
+from pipeline.settings.fields import Settings
+
+MOST_DUPLICATES = 0.001
+"""Share of images that may lie on both sides before a score is called false.
+
+The competition's own files have not one such image in 42,000 and 28,000, nor has the practice set.
+One in a thousand, all of them known by heart, raises a score by less than 0.00001 where one image
+in a hundred is misread; a training set that somebody mixed with the test images has thousands.
+"""
+
+MOST_PLAUSIBLE = 0.9985
+"""An accuracy that an honest network does not surely exceed.
+
+Of MNIST's 10,000 test labels, 15 are wrong (C. G. Northcutt, A. Athalye, J. Mueller: Pervasive
+Label Errors in Test Sets Destabilize Machine Learning Benchmarks, NeurIPS 2021): who reads all
+others right scores 0.9985, and more is luck or a leak. The best honest scores found on the
+competition's full leaderboard are 0.9966 to 0.9970.
+"""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        subject: What, in a word or two.
+        text: What was seen.
+        passed: False if it makes a score, or what is claimed of it, false.
+    """
+
+    subject: str
+    text: str
+    passed: bool = True
+
+
+def findings(checks: Iterable[Check]) -> list[str]:
+    """Return what was found, a text each."""
+    return [f"{check.subject}: {check.text}" for check in checks if not check.passed]
+
+
+def check_plausible(accuracy: Accuracy) -> Check:
+    """Look whether a validation accuracy is better than honest ones can be."""
+    low, _ = accuracy.interval()
+    if low <= MOST_PLAUSIBLE:
+        return Check("accuracy", f"{accuracy}, which is plausible")
+    return Check(
+        "accuracy",
+        f"{accuracy} is surely above {MOST_PLAUSIBLE}, more than the labels themselves are right; "
+        "has the network seen these images, or copies of them?",
+        passed=False,
+    )
+
+
+NEAR = 0.1
+"""Images nearer than this are nearly copies: the distance that noise of a tenth makes.
+
+In the competition's files the nearest test image is 0.129 from a training image, two ones; the
+median distance of two nearest digits is 0.46.
+"""
+
+MOST_DRIFT = 0.1
+"""Difference of two means, in standard deviations, up to which they count as equal.
+
+P. C. Austin, Statistics in Medicine 28 (2009), who compares groups that should be alike. The
+competition's two sets differ by 0.006, those of the practice competition by 0.014.
+"""
+
+
+def check_data(
+    digits: Digits, folds: npt.NDArray[np.integer], neighbours: Neighbours | None
+) -> list[Check]:
+    """Look for what would make every run's accuracy or score false.
+
+    Args:
+        digits: All images.
+        folds: (N,), the fold of each training image.
+        neighbours: The nearest images, if they were looked for.
+    """
+    train, test = digits.train_images, digits.test_images
+    checks = [
+        _check_copies("test", find_copies(test, train), "in the training set"),
+        _check_copies("training", find_copies_across(train, folds), "in another fold"),
+    ]
+    if neighbours:
+        checks += [
+            _check_near("test", neighbours.test, "in the training set"),
+            _check_near("training", neighbours.train, "in another fold"),
+        ]
+    return [*checks, check_labels(digits.train_labels, folds), *check_drift(digits)]
+
+
+def _check_copies(kind: str, copies: npt.NDArray[np.bool_], place: str) -> Check:
+    text = f"{copies.sum():,} of {len(copies):,} {kind} images are also {place}"
+    return Check("copies", text, passed=_are_few(copies))
+
+
+def _check_near(kind: str, nearest: Nearest, place: str) -> Check:
+    near = nearest.distance < NEAR
+    text = (
+        f"{near.sum():,} of {len(near):,} {kind} images differ by less than {100 * NEAR:.0f} % "
+        f"from one {place}; the nearest by {100 * nearest.distance.min():.1f} %"
+    )
+    return Check("near copies", text, passed=_are_few(near))
+
+
+def _are_few(shared: npt.NDArray[np.bool_]) -> bool:
+    return int(shared.sum()) <= MOST_DUPLICATES * len(shared)
+
+
+def check_labels(labels: npt.NDArray[np.integer], folds: npt.NDArray[np.integer]) -> Check:
+    """Count the labels, and how evenly they are spread over the folds.
+
+    Args:
+        labels: (N,), 0..K-1.
+        folds: (N,), 0..9.
+    """
+    counts = np.zeros((folds.max() + 1, labels.max() + 1), dtype=np.int64)
+    np.add.at(counts, (folds, labels), 1)
+    total = counts.sum(axis=0)
+    least, most = total.argmin(), total.argmax()
+    text = f"{total[least]:,} of {least} to {total[most]:,} of {most}"
+    if total[least] == total[most]:
+        text = f"{total[least]:,} of each"
+    uneven = (counts.max(axis=0) - counts.min(axis=0)).max()
+    return Check("labels", f"{text}; of each, folds have the same number up to {uneven}")
+
+
+def check_drift(digits: Digits) -> list[Check]:
+    """Compare training and test pixels: their range, the ink of an image, its inked area."""
+    train, test = digits.train_images, digits.test_images
+    low, high = sorted((int(train.max()), int(test.max())))
+    text = f"{train.min()} to {train.max()} in training, {test.min()} to {test.max()} in test"
+    checks = [Check("pixel range", text, passed=2 * low >= high)]  # 0..1 beside 0..255 is the fault
+    for subject, unit, measure in (("ink", "levels", _ink), ("inked area", "%", _area)):
+        a, b = measure(train), measure(test)
+        text = f"{a.mean():.2f} {unit} a training image, {b.mean():.2f} a test image"
+        spread = np.sqrt((a.var() + b.var()) / 2)
+        chance = 3 * np.sqrt(1 / len(a) + 1 / len(b))  # three standard errors
+        drift = abs(a.mean() - b.mean()) / spread if spread else float(a.mean() != b.mean())
+        text += f": {drift:.3f} standard deviations apart"
+        checks.append(Check(subject, text, passed=drift <= MOST_DRIFT + chance))
+    return checks
+
+
+def _ink(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """The mean level of each image, (N,)."""
+    ink: npt.NDArray[np.float64] = images.mean(axis=(1, 2, 3))
+    return ink
+
+
+def _area(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """The share of pixels of each image that are not empty, in percent, (N,)."""
+    area: npt.NDArray[np.float64] = 100 * (images > 0).mean(axis=(1, 2, 3))
+    return area
+
+
+def check_held_out(
+    claimed: Mapping[int, npt.NDArray[np.int64]],
+    row_folds: npt.NDArray[np.integer],
+    settings: Settings,
+) -> Check:
+    """Look whether each training is scored on the rows it held out, on all of them and no others.
+
+    A row too many was trained on; a row too few may have been left out because it was wrong.
+
+    Args:
+        claimed: For each finished training, the rows that it is scored on.
+        row_folds: (N,), the fold of each row of `train.csv`.
+        settings: Of the run; they say which folds a training held out.
+    """
+    subject = "validation rows"
+    for fold, rows in claimed.items():
+        held_out = np.flatnonzero(np.isin(row_folds, settings.held_out(fold)))
+        name = f"fold {fold}" if held_out.size else "the training on all data"
+        if (seen := np.setdiff1d(rows, held_out)).size:
+            text = f"{seen.size:,} of the {rows.size:,} rows that score {name} were trained on"
+            return Check(subject, f"{text} (the first is row {seen[0]})", passed=False)
+        if (missing := np.setdiff1d(held_out, rows)).size:
+            text = f"{missing.size:,} of the {held_out.size:,} rows that {name} held out"
+            return Check(subject, f"{text} are left out of its score", passed=False)
+        if rows.size > held_out.size:
+            return Check(subject, f"{name} is scored on some rows twice", passed=False)
+    number = sum(rows.size for rows in claimed.values())
+    if not number:
+        return Check(subject, "none, so no accuracy is claimed")
+    return Check(subject, f"{number:,}, each held out from the training it scores")
+
+
+def check_mean(whole: Probs, parts: Sequence[Probs], what: str) -> Check:
+    """Look whether probabilities are the mean of their parts'.
+
+    Args:
+        whole: Sorted by id.
+        parts: Of the same images, sorted by id.
+        what: What they are, for the text.
+    """
+    if any(not np.array_equal(part.ids, whole.ids) for part in parts):
+        return Check("ensemble", f"its {what} are of other images than its members'", passed=False)
+    mean = np.mean([part.probs.astype(np.float64) for part in parts], axis=0)
+    # float32 keeps seven digits of a probability.
+    if not np.allclose(whole.probs, mean, rtol=0, atol=1e-6):
+        return Check("ensemble", f"its {what} are not the mean of its members'", passed=False)
+    return Check("ensemble", f"its {what} are the mean of its {len(parts)} members'")
+
+
+def check_predictions(
+    ids: npt.NDArray[np.int64], labels: npt.NDArray[np.integer], test: Probs
+) -> Check:
+    """Look whether a submission is what the run predicts.
+
+    Args:
+        ids: (M,), of the submission.
+        labels: (M,), its predicted classes.
+        test: The run's probabilities of the test images.
+    """
+    own = dict(zip(test.ids.tolist(), test.probs.argmax(axis=1).tolist(), strict=True))
+    pairs = zip(ids.tolist(), labels.tolist(), strict=True)
+    different = sum(own.get(image) != label for image, label in pairs)
+    if different or len(own) != len(ids):
+        text = f"{different:,} of {len(ids):,} predictions are not the run's own"
+        return Check("submission", text, passed=False)
+    return Check("submission", f"all {len(ids):,} predictions are the run's own")

@@ -1,0 +1,66 @@
+"""Two sides with their predictions: what is compared, drawn and put into words."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.judging.difference import Difference, Outcomes, measure_difference
+from pipeline.runs.scoring import Accuracy, count_correct
+
+
+@dataclass(frozen=True)
+class Side:
+    """Runs that differ in the seed alone, on the images that both sides were validated on.
+
+    Attributes:
+        runs: The runs' names, at least one.
+        probs: float32 (S, N, K), a run each.
+        trainings: int (N,): which of a run's trainings held the image out.
+    """
+
+    runs: list[str]
+    probs: npt.NDArray[np.float32]
+    trainings: npt.NDArray[np.integer]
+
+    @property
+    def mean_probs(self) -> npt.NDArray[np.float32]:
+        """Mean over the seeds, float32 (N, K)."""
+        mean: npt.NDArray[np.float32] = self.probs.mean(axis=0)
+        return mean
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two sides on the same N validation images.
+
+    Attributes:
+        a: The baseline.
+        b: The change.
+        rows: int64 (N,), the images' rows in `train.csv`, rising.
+        labels: int (N,).
+        changes: What B trains differently from A, a text each.
+        num_train: Rows of `train.csv`.
+        num_test: Images of the leaderboard.
+    """
+
+    a: Side
+    b: Side
+    rows: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.integer]
+    changes: list[str]
+    num_train: int
+    num_test: int
+
+    @cached_property
+    def difference(self) -> Difference:
+        """How much better B is, and how sure that is."""
+        return measure_difference(self._outcomes(self.a), self._outcomes(self.b))
+
+    def accuracies(self, side: Side) -> list[Accuracy]:
+        """Return the accuracy of each of a side's runs, on these images."""
+        return [count_correct(probs, self.labels) for probs in side.probs]
+
+    def _outcomes(self, side: Side) -> Outcomes:
+        return Outcomes(side.probs.argmax(axis=2) == self.labels, side.trainings)

@@ -1,0 +1,151 @@
+"""A comparison in words, for the terminal."""
+
+import math
+
+from pipeline.judging.difference import Difference
+from pipeline.judging.evidence import DECISIVE, further_decisive_images
+from pipeline.judging.sides import Comparison, Side
+
+_MOST_SEEDS = 5
+"""More seeds than these on every fold are no realistic advice."""
+
+
+def describe(comparison: Comparison) -> list[str]:
+    """Return the comparison as lines, the verdict first."""
+    facts = list_facts(comparison)
+    return [headline(comparison.difference), *(f"{name:<15}{text}" for name, text in facts)]
+
+
+def list_facts(comparison: Comparison) -> list[tuple[str, str]]:
+    """Return what there is to say beside the verdict: names, and texts; a name may be empty."""
+    difference = comparison.difference
+    low, high = difference.interval()
+    board_low, board_high = difference.leaderboard_interval(comparison.num_test)
+    seeds = "" if difference.is_of_single_networks else ", mean over the seeds"
+    facts = [
+        ("changed", "; ".join(comparison.changes) or "nothing but the seed"),
+        *_accuracies("A", comparison, comparison.a),
+        *_accuracies("B", comparison, comparison.b),
+        ("only A right", _images(difference.only_a) + seeds),
+        ("only B right", _images(difference.only_b) + seeds),
+        ("difference", f"{difference.value:+.4f} (95 % {low:+.4f} to {high:+.4f})"),
+        (
+            "leaderboard",
+            f"{difference.value:+.4f} expected on {comparison.num_test:,} images "
+            f"(95 % {board_low:+.4f} to {board_high:+.4f})",
+        ),
+        (_test_name(difference), f"p = {_probability(difference.p_value())}, if looked at once"),
+        (
+            "evidence",
+            f"{_evidence(difference.evidence)} to 1; from {DECISIVE:g} on it decides, "
+            "however often you look",
+        ),
+        ("training luck", _luck(difference)),
+    ]
+    if difference.verdict == "cannot tell":
+        facts.append(("to settle it", what_would_settle(comparison)))
+    return facts
+
+
+def headline(difference: Difference) -> str:
+    """Return the verdict as one sentence."""
+    lead = abs(difference.only_b - difference.only_a)
+    more = "more" if difference.value > 0 else "fewer"
+    found = f"B got {_count(lead)} {more} of {difference.num_images:,} images right"
+    if difference.verdict != "cannot tell":
+        return f"{difference.verdict}: {found}"
+    p = difference.p_value()
+    if round(lead, 3) == 0:
+        found = f"A and B got equally many of {difference.num_images:,} images right"
+        return f"cannot tell: {found}"
+    if p > 0.05:
+        often = f"between equals, chance does that in {_often(p)} of 100 comparisons"
+        return f"cannot tell: {found}; {often}"
+    often = f"chance does that to equals only {_often(p)} times in 100"
+    return f"cannot tell yet: {found}; {often}, but sooner or later if one looks often"
+
+
+def what_would_settle(comparison: Comparison) -> str:
+    """Return what would probably (80 %) lead to a verdict, if the difference stays as it is."""
+    difference = comparison.difference
+    further = further_decisive_images(*difference.evidence_counts)
+    num_images = difference.num_images
+    num_left = comparison.num_train - num_images
+    if further is None:
+        low, high = difference.interval()
+        return (
+            "no realistic number of images or seeds: if there is a difference, it is small "
+            f"(between {low:+.4f} and {high:+.4f})"
+        )
+    needed = further * num_images / sum(difference.evidence_counts)
+    if needed <= num_left:
+        per_training = num_images / len(set(comparison.b.trainings.tolist()))
+        num_folds = math.ceil(needed / per_training)
+        folds = "one more fold" if num_folds == 1 else f"{num_folds} more folds"
+        return f"about {_about(needed)} more images: {folds} of both, at this difference"
+    # Seeds lessen what the networks err by chance, not what the images themselves contribute:
+    # so many are needed if it is all chance, and more if not.
+    times = (num_images + needed) / comparison.num_train
+    num_seeds = math.ceil(times * min(difference.num_seeds))
+    if num_seeds > _MOST_SEEDS:
+        return (
+            f"no realistic amount: about {_about(needed)} more images at this difference, "
+            f"of which train.csv has {num_left:,}"
+        )
+    further_seeds = num_seeds - min(difference.num_seeds)
+    seeds = "one more seed" if further_seeds == 1 else f"{further_seeds} more seeds"
+    folds = "all folds and " if num_left else ""
+    return f"{folds}at least {seeds} of both, at this difference"
+
+
+def _accuracies(name: str, comparison: Comparison, side: Side) -> list[tuple[str, str]]:
+    """A line for each run of a side."""
+    width = max(len(run) for run in [*comparison.a.runs, *comparison.b.runs])
+    found = zip(side.runs, comparison.accuracies(side), strict=True)
+    return [
+        (name if number == 0 else "", f"{run:<{width}}  {accuracy}")
+        for number, (run, accuracy) in enumerate(found)
+    ]
+
+
+def _test_name(difference: Difference) -> str:
+    return "McNemar test" if difference.is_of_single_networks else "t test"
+
+
+def _luck(difference: Difference) -> str:
+    if difference.luck is None:
+        return (
+            "one seed each, so it is not in these figures: they are about these networks, and "
+            "other seeds will differ a little"
+        )
+    sd = difference.luck**0.5
+    return f"±{sd:.4f} for one network beyond the images' chance, in all these figures"
+
+
+def _count(number: float) -> str:
+    """A number of images, which over several seeds may be a fraction."""
+    return f"{number:,.0f}" if math.isclose(number, round(number)) else f"{number:,.1f}"
+
+
+def _images(number: float) -> str:
+    return "1 image" if number == 1 else f"{_count(number)} images"
+
+
+def _about(number: float) -> str:
+    """A number to two digits, rounded up."""
+    step: int = 10 ** max(0, len(str(math.ceil(number))) - 2)
+    return f"{math.ceil(number / step) * step:,}"
+
+
+def _often(probability: float) -> str:
+    return f"{100 * probability:.0f}" if probability >= 0.01 else "less than 1"
+
+
+def _probability(p: float) -> str:
+    return f"{p:.2g}" if p >= 0.0001 else "less than 0.0001"
+
+
+def _evidence(evidence: float) -> str:
+    if evidence >= 1e6:
+        return "more than a million"
+    return f"{evidence:.1f}" if evidence < 10 else f"{evidence:,.0f}"

@@ -1,0 +1,34 @@
+"""What stands in for Kaggle in the practice competition."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.data.competition import get_competition
+from pipeline.data.predictions_csv import read_predictions
+from pipeline.errors import UserError
+from pipeline.runs.scoring import Accuracy
+
+
+def grade(submission_csv: Path, solution_csv: Path) -> Accuracy:
+    """Score a submission to the practice competition as Kaggle would: labels joined by id.
+
+    Raises:
+        UserError: The submission is not a table with one label, 0..K-1, for each id.
+    """
+    competition = get_competition("practice")
+    again = "run `make predict` again"
+    ids, labels = read_predictions(submission_csv, competition, mend=again)
+    true_ids, true_labels = read_predictions(solution_csv, competition)
+    if missing := np.setdiff1d(true_ids, ids).tolist():
+        raise UserError(
+            f"{submission_csv.name} has no label for {len(missing):,} of {len(true_ids):,} ids "
+            f"(the first is {missing[0]}); {again}."
+        )
+    if unknown := np.setdiff1d(ids, true_ids).tolist():
+        raise UserError(
+            f"{submission_csv.name} has ids that the test set has not (the first is "
+            f"{unknown[0]}); {again}."
+        )
+    correct = labels[np.argsort(ids)] == true_labels[np.argsort(true_ids)]
+    return Accuracy(int(correct.sum()), len(correct))

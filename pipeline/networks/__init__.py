@@ -1,0 +1,58 @@
+"""The networks: images to logits. One registry; a new network is a file and a line here."""
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import nn
+
+from pipeline.errors import UserError
+from pipeline.networks.layers import Classifier, Dropout
+from pipeline.networks.own import PooledCNN, UnshuffleCNN
+from pipeline.networks.reference import BatchNormCNN, DropoutCNN, PlainCNN, ResNet, TwoConvNet
+
+MODELS: dict[str, Callable[[tuple[int, int, int], int, float], Classifier]] = {
+    "unshuffle_cnn3": partial(UnshuffleCNN, kernel_size=3, widths=(48, 64, 64, 96, 96)),
+    "unshuffle_cnn5": partial(UnshuffleCNN, kernel_size=5, widths=(32, 64, 128)),
+    "pooled_cnn": PooledCNN,
+    "dropout_cnn": DropoutCNN,
+    "plain_cnn": PlainCNN,
+    "batchnorm_cnn": BatchNormCNN,
+    "two_conv_net": TwoConvNet,
+    "resnet": ResNet,
+}
+
+
+def check_model_name(name: str) -> None:
+    """Refuse a network that is not in `MODELS`.
+
+    Raises:
+        UserError: There is no such network.
+    """
+    if name not in MODELS:
+        raise UserError(f"MODEL={name!r} is not known; choose one of: {', '.join(MODELS)}.")
+
+
+def create_model(
+    name: str, image_shape: tuple[int, int, int], num_classes: int, dropout: float
+) -> Classifier:
+    """Return a new network whose weights are drawn from torch's global generator.
+
+    The network takes float (B, C, H, W) and returns logits (B, K).
+
+    Args:
+        name: Its name in `MODELS`.
+        image_shape: (C, H, W).
+        num_classes: K.
+        dropout: Probability of dropping an activation, in [0, 1); some networks have no dropout
+            (`has_dropout`) and do not use it.
+
+    Raises:
+        UserError: There is no such network.
+    """
+    check_model_name(name)
+    return MODELS[name](image_shape, num_classes, dropout)
+
+
+def has_dropout(model: nn.Module) -> bool:
+    """Return whether the setting `dropout` does anything in this network."""
+    return any(isinstance(module, Dropout) for module in model.modules())

@@ -1,0 +1,172 @@
+"""Everything that a report shows of a run, read from its files."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from pipeline.augment.recipe_picture import draw_preview
+from pipeline.augment.registry import deserialise
+from pipeline.console import Silent
+from pipeline.data.competition import get_competition
+from pipeline.data.digits import Digits
+from pipeline.data.files import read_record, sha256
+from pipeline.data.manifest import load_manifest
+from pipeline.errors import UserError
+from pipeline.networks import create_model
+from pipeline.networks.summary import summarise
+from pipeline.report.embedding import choose_rows, lay_out
+from pipeline.report.evidence import Evidence, Fold, Map, Training
+from pipeline.report.testset import NUM_SHOWN
+from pipeline.runs.history import read_history
+from pipeline.runs.probs import Probs, load_probs
+from pipeline.runs.records import EnsembleConfig, FoldFacts, Receipt, RunConfig
+from pipeline.runs.results import (
+    join_out_of_fold,
+    load_out_of_fold,
+    load_run_digits,
+    read_config,
+    read_run,
+)
+from pipeline.runs.workspace import FoldPaths, Workspace
+from pipeline.training.device import Device
+from pipeline.training.fold import fold_name
+from pipeline.training.inference import average_networks, predict_features, restore_network
+from pipeline.training.trainer import EpochNumbers
+
+_BATCH = 512
+
+
+def gather(
+    run: str, workspace: Workspace, device: Device, on_step: Callable[[int], None]
+) -> Evidence:
+    """Read what a run left, and let its networks look at the images that are shown.
+
+    Args:
+        run: A run with at least one finished fold.
+        workspace: Where everything lies.
+        device: Where the networks compute.
+        on_step: Called three times, with 1.
+
+    Raises:
+        UserError: There is no such run, nothing of it is finished, its data are not those it was
+            trained on, or a file is damaged.
+    """
+    record = read_run(run, workspace)
+    digits = load_run_digits(record, workspace)
+    out_of_fold = _load_out_of_fold(record, workspace)
+    if not np.isfinite(out_of_fold.probs).all():
+        raise UserError(
+            f"the probabilities of run {run} are not numbers: its training diverged; train again "
+            'with a lower rate, such as SET="learning_rate=0.001".'
+        )
+    trainings = [_read_training(name, workspace, digits) for name in record.member_names or [run]]
+    on_step(1)
+    inputs = workspace.input(get_competition(record.competition))
+    test_images = digits.test_images[:NUM_SHOWN]
+    probs = [
+        average_networks(
+            workspace.run(training.config.run),
+            [fold.number for fold in training.folds],
+            test_images,
+            Silent(),
+            device=device,
+            batch_size=_BATCH,
+        )
+        for training in trainings
+    ]
+    on_step(1)
+    laid_out = _map(trainings[0], workspace, digits, device)
+    on_step(1)
+    return Evidence(
+        run=run,
+        competition=inputs.competition,
+        manifest=load_manifest(inputs),
+        train_images=digits.train_images,
+        train_labels=digits.train_labels,
+        test_images=test_images,
+        test_probs=np.mean(probs, axis=0),
+        num_test=len(digits.test_images),
+        out_of_fold=out_of_fold,
+        trainings=trainings,
+        map=laid_out,
+        receipt=_read_receipt(workspace.receipt(run)),
+    )
+
+
+def _load_out_of_fold(record: RunConfig | EnsembleConfig, workspace: Workspace) -> Probs:
+    """The probabilities of all validation images: of a run, those of whatever is finished."""
+    paths = workspace.run(record.run)
+    if isinstance(record, RunConfig):
+        if not paths.finished_folds():
+            raise UserError(
+                f"run {record.run} has no finished fold yet; finish it with "
+                f"`make train RUN={record.run}`."
+            )
+        return join_out_of_fold(paths)
+    for member in record.members:
+        oof = workspace.run(member.run).oof
+        if not oof.exists() or sha256(oof) != member.oof_sha256:
+            raise UserError(
+                f"run {member.run} has changed since {record.run} was made of it; run "
+                f"`make train RUN={record.run}`, which averages anew."
+            )
+    return load_out_of_fold(record.run, workspace)
+
+
+def _read_training(run: str, workspace: Workspace, digits: Digits) -> Training:
+    """What is known of one trained run."""
+    config, paths = read_config(run, workspace), workspace.run(run)
+    settings = config.settings
+    competition = get_competition(config.competition)
+    _, first_of_each_class = np.unique(digits.train_labels, return_index=True)
+    network = create_model(
+        settings["model"], competition.image_shape, competition.num_classes, settings["dropout"]
+    )
+    return Training(
+        config=config,
+        folds=[_read_fold(number, paths.fold(number)) for number in paths.finished_folds()],
+        network=summarise(network, competition.image_shape),
+        preview=draw_preview(
+            digits.train_images[first_of_each_class],
+            deserialise(config.recipe),
+            title=f"Recipe {settings['augment']!r} on {competition.slug}",
+            seed=settings["seed"],
+        ),
+    )
+
+
+def _read_fold(number: int, paths: FoldPaths) -> Fold:
+    try:
+        facts = read_record(paths.facts, FoldFacts)
+    except FileNotFoundError:
+        facts = None
+    history = TypeAdapter(list[EpochNumbers]).validate_python(read_history(paths.history))
+    return Fold(number, fold_name(number), load_probs(paths.oof), history, facts)
+
+
+def _read_receipt(path: Path) -> Receipt | None:
+    try:
+        return read_record(path, Receipt)
+    except FileNotFoundError:
+        return None
+
+
+def _map(training: Training, workspace: Workspace, digits: Digits, device: Device) -> Map | None:
+    """Lay out validation images of the training's first fold by its network's features."""
+    if not len(training.folds[0].valid.ids):
+        return None
+    fold, seed = training.folds[0], training.config.settings["seed"]
+    rows = choose_rows(fold.valid, digits.train_labels, seed)
+    model, preprocessing = restore_network(workspace.run(training.config.run).fold(fold.number))
+    features = predict_features(
+        model.to(device.torch), digits.train_images[rows], preprocessing, device, batch_size=_BATCH
+    )
+    return Map(
+        run=training.config.run,
+        fold=fold.name,
+        rows=rows,
+        places=lay_out(features, seed),
+        num_valid=len(fold.valid.ids),
+    )

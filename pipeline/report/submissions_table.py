@@ -1,0 +1,225 @@
+"""The user's submissions beside what was expected of each, and their table."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.data.competition import Competition
+from pipeline.data.files import read_record
+from pipeline.errors import UserError
+from pipeline.kaggle.client import Submission, list_submissions
+from pipeline.kaggle.message import parse_message
+from pipeline.report.tables import csv_text, new_table, one_line
+from pipeline.runs.records import Receipt
+from pipeline.runs.scoring import Accuracy, ExpectedScore, expect_score
+from pipeline.runs.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One submission.
+
+    Attributes:
+        submitted_at: ISO 8601; UTC.
+        run: The run's name; empty if this pipeline did not make the submission.
+        message: The words it was sent with.
+        valid: The run's validation accuracy, if there was one.
+        expected: The score that this accuracy promised, if there was one.
+        status: "pending", "complete" or "error".
+        score: The public score, once there is one.
+        reference: Kaggle's number for it; empty for the practice competition.
+    """
+
+    submitted_at: str
+    run: str
+    message: str
+    valid: Accuracy | None
+    expected: ExpectedScore | None
+    status: str
+    score: float | None
+    reference: str
+
+    @property
+    def verdict(self) -> str:
+        """Where the score lies: "inside", "below" or "above" the interval; empty if unknown."""
+        if self.expected is None or self.score is None:
+            return ""
+        return self.expected.locate(self.score)
+
+
+def list_entries(competition: Competition, workspace: Workspace) -> tuple[list[Entry], list[str]]:
+    """Return the submissions that Kaggle lists, or for the practice competition the receipts.
+
+    Returns:
+        The submissions, newest first; and what could not be read or joined, a sentence each.
+
+    Raises:
+        UserError: Kaggle cannot be asked.
+    """
+    receipts, notes = _read_receipts(competition, workspace)
+    if not competition.on_kaggle:
+        receipts.sort(key=lambda receipt: receipt.submitted_at, reverse=True)
+        return [entry_of_receipt(receipt, competition.num_test) for receipt in receipts], notes
+    listed = list_submissions(competition)
+    entries, unlisted = join_submissions(listed, receipts, competition.num_test)
+    notes += [
+        f"{workspace.receipt(receipt.run).relative_to(workspace.root)}: Kaggle's list of your "
+        f"newest {len(listed)} submissions has none marked {receipt.mark}."
+        for receipt in unlisted
+    ]
+    return entries, notes
+
+
+def _read_receipts(
+    competition: Competition, workspace: Workspace
+) -> tuple[list[Receipt], list[str]]:
+    """The competition's receipts, and a sentence for each file that is none."""
+    receipts, notes = [], []
+    for path in workspace.receipts():
+        try:
+            receipts.append(read_record(path, Receipt))
+        except UserError as error:
+            notes.append(str(error))
+    return [each for each in receipts if each.competition == competition.slug], notes
+
+
+def entry_of_receipt(receipt: Receipt, num_test: int) -> Entry:
+    """Return what a receipt says of its submission.
+
+    Args:
+        receipt: The receipt.
+        num_test: Images on the leaderboard, for receipts that do not know it.
+    """
+    valid = _valid(receipt)
+    return Entry(
+        submitted_at=receipt.submitted_at,
+        run=receipt.run,
+        message=receipt.message,
+        valid=valid,
+        expected=_expect(valid, receipt, num_test),
+        status=receipt.status,
+        score=receipt.score,
+        reference=receipt.reference or "",
+    )
+
+
+def join_submissions(
+    listed: Iterable[Submission], receipts: Sequence[Receipt], num_test: int
+) -> tuple[list[Entry], list[Receipt]]:
+    """Join Kaggle's list with the receipts, by the mark that every submission of ours carries.
+
+    A submission whose receipt is gone (another computer, a second upload of the run) still tells
+    its run and accuracy in its message. One that this pipeline did not make is kept as it is.
+
+    Args:
+        listed: The submissions, in Kaggle's order.
+        receipts: Those of this competition.
+        num_test: Images on the leaderboard.
+
+    Returns:
+        An entry for every submission, in the same order; and the receipts of submissions that the
+        list does not have.
+    """
+    by_mark = {receipt.mark: receipt for receipt in receipts if receipt.mark}
+    entries = []
+    for submission in listed:
+        said = parse_message(submission.description)
+        receipt = by_mark.pop(said.mark, None) if said else None
+        valid = _valid(receipt) if receipt else said.accuracy if said else None
+        entries.append(
+            Entry(
+                submitted_at=submission.date,
+                run=said.run if said else "",
+                message=submission.description,
+                valid=valid,
+                expected=_expect(valid, receipt, num_test),
+                status=submission.status,
+                score=submission.score,
+                reference=submission.reference,
+            )
+        )
+    return entries, list(by_mark.values())
+
+
+def _valid(receipt: Receipt) -> Accuracy | None:
+    return Accuracy(receipt.valid_correct, receipt.valid_total) if receipt.valid_total else None
+
+
+def _expect(valid: Accuracy | None, receipt: Receipt | None, num_test: int) -> ExpectedScore | None:
+    """What was promised at the time, or follows from the accuracy now."""
+    if receipt and receipt.expected:
+        return receipt.expected
+    return expect_score(valid, num_test) if valid else None
+
+
+def summarise(entries: Iterable[Entry]) -> str:
+    """Say in one line how many scores came as expected."""
+    verdicts = [entry.verdict for entry in entries if entry.verdict]
+    if not verdicts:
+        return "no score yet that a run's validation had promised anything about"
+    inside = verdicts.count("inside")
+    several = len(verdicts) > 1
+    scores = "scores inside their 95 % intervals" if several else "score inside its 95 % interval"
+    line = f"{inside} of {len(verdicts)} {scores}"
+    apart = [f"{verdicts.count(side)} {side}" for side in ("below", "above") if side in verdicts]
+    return f"{line} ({', '.join(apart)})" if apart else line
+
+
+_COLUMNS = {
+    "submitted": "left",
+    "run": "name",
+    "out of\nfold": "right",
+    "images": "right",
+    "expected 95 %": "right",
+    "score": "right",
+    "": "left",
+}
+
+_CSV_COLUMNS = (
+    *("submitted_at", "reference", "run", "valid_accuracy", "valid_correct", "valid_total"),
+    *("expected_low", "expected_high", "status", "score", "verdict", "message"),
+)
+
+_STYLE = {"inside": "green", "below": "red", "above": "yellow", "": ""}
+
+
+def submissions_table(title: str, entries: Sequence[Entry]) -> Table:
+    """Return the submissions as a table, in the order given."""
+    table = new_table(title, _COLUMNS)
+    for entry in entries:
+        valid, expected = entry.valid, entry.expected
+        table.add_row(
+            entry.submitted_at[:10],
+            entry.run or one_line(entry.message or "(no message)"),
+            f"{valid.value:.4f}" if valid else "",
+            f"{valid.total:,}" if valid else "",
+            f"{expected.low:.4f}-{expected.high:.4f}" if expected else "",
+            entry.status if entry.score is None else f"{entry.score:.5f}",
+            Text(entry.verdict, style=_STYLE[entry.verdict]),
+        )
+    return table
+
+
+def submissions_csv(entries: Sequence[Entry]) -> str:
+    """Return the submissions as CSV, in the order given."""
+    return csv_text(_CSV_COLUMNS, [_csv_row(entry) for entry in entries])
+
+
+def _csv_row(entry: Entry) -> dict[str, object]:
+    valid, expected = entry.valid, entry.expected
+    return {
+        "submitted_at": entry.submitted_at,
+        "reference": entry.reference,
+        "run": entry.run,
+        "valid_accuracy": valid and valid.value,
+        "valid_correct": valid and valid.correct,
+        "valid_total": valid and valid.total,
+        "expected_low": expected and expected.low,
+        "expected_high": expected and expected.high,
+        "status": entry.status,
+        "score": entry.score,
+        "verdict": entry.verdict,
+        "message": entry.message,
+    }

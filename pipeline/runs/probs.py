@@ -1,0 +1,56 @@
+"""Class probabilities by id: `oof.npz` of a fold or a run, `test.npz` of a run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.data.files import replacing
+from pipeline.errors import UserError
+
+
+@dataclass(frozen=True)
+class Probs:
+    """Probabilities of a set of images.
+
+    Attributes:
+        ids: int64 (N,), unique. Training images: their row in `train.csv`, from 0. Test images:
+            their `ImageId`, from 1.
+        probs: float32 (N, K), each row sums to 1.
+        made_from: One text that names what they were computed from, to tell whether they are
+            still current.
+    """
+
+    ids: npt.NDArray[np.int64]
+    probs: npt.NDArray[np.float32]
+    made_from: str = ""
+
+    def sorted_by_id(self) -> "Probs":
+        """Return the same, in the order of the ids."""
+        order = self.ids.argsort()
+        return Probs(self.ids[order], self.probs[order], self.made_from)
+
+
+def save_probs(path: Path, probs: Probs) -> None:
+    """Write probabilities, whole or not at all."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, ids=probs.ids, probs=probs.probs, made_from=np.array(probs.made_from))
+
+
+def load_probs(path: Path) -> Probs:
+    """Read probabilities; nothing in the file is ever executed.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        UserError: The file is damaged.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return Probs(arrays["ids"], arrays["probs"], str(arrays["made_from"]))
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # numpy and zipfile raise many kinds on a damaged file
+        raise UserError(
+            f"{path} is damaged ({error}); delete it and run the stage again that writes it."
+        ) from None

@@ -1,0 +1,161 @@
+"""What is there: a run by its name, its digits, its probabilities, its accuracy."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.data.competition import get_competition
+from pipeline.data.digits import Digits
+from pipeline.data.digits_cache import load_digits
+from pipeline.data.files import read_record, sha256
+from pipeline.data.manifest import load_manifest
+from pipeline.errors import UserError
+from pipeline.runs.probs import Probs, load_probs
+from pipeline.runs.records import EnsembleConfig, EnsembleMember, RunConfig
+from pipeline.runs.scoring import Accuracy, count_correct
+from pipeline.runs.workspace import RunPaths, Workspace
+
+
+def read_run(run: str, workspace: Workspace) -> RunConfig | EnsembleConfig:
+    """Return what a run is: one training, or the mean of others.
+
+    Both kinds know their `competition`, `digits_sha256`, `folds_sha256` and a `title` for people,
+    and leave the same `oof.npz` and `test.npz`.
+
+    Raises:
+        UserError: There is no such run, or its record is damaged.
+    """
+    record = find_run(run, workspace)
+    if record is None:
+        raise UserError(f"there is no run {run}; train it first: `make train RUN={run}`.")
+    return record
+
+
+def find_run(run: str, workspace: Workspace) -> RunConfig | EnsembleConfig | None:
+    """Return what `read_run` does, or None if there is no such run.
+
+    Raises:
+        UserError: Its record is damaged.
+    """
+    paths = workspace.run(run)
+    if paths.config.exists():
+        return read_record(paths.config, RunConfig)
+    if paths.ensemble.exists():
+        return read_record(paths.ensemble, EnsembleConfig)
+    return None
+
+
+def read_config(run: str, workspace: Workspace) -> RunConfig:
+    """Return the configuration of a run that is no ensemble.
+
+    Raises:
+        UserError: There is no such run, it is an ensemble, or its configuration is damaged.
+    """
+    record = read_run(run, workspace)
+    if isinstance(record, EnsembleConfig):
+        members = " ".join(record.member_names)
+        raise UserError(f"run {run} is an ensemble; name its members instead: {members}.")
+    return record
+
+
+def load_run_digits(record: RunConfig | EnsembleConfig, workspace: Workspace) -> Digits:
+    """Return the digits, which must still be those that a run was trained on.
+
+    Raises:
+        UserError: They are others now, or are missing.
+    """
+    inputs = workspace.input(get_competition(record.competition))
+    if load_manifest(inputs).digits_sha256 != record.digits_sha256:
+        raise UserError(
+            f"run {record.run} was trained on other data than {inputs.folder} holds now; "
+            "train a new run."
+        )
+    return load_digits(inputs)
+
+
+def join_out_of_fold(paths: RunPaths) -> Probs:
+    """Return the validation probabilities of all finished folds of a run, sorted by row.
+
+    Args:
+        paths: A run with at least one finished fold.
+
+    Raises:
+        UserError: A fold's file is damaged, or two folds validated the same row.
+    """
+    parts = [load_probs(paths.fold(fold).oof) for fold in paths.finished_folds()]
+    rows = np.concatenate([part.ids for part in parts])
+    if len(np.unique(rows)) < len(rows):
+        raise UserError(
+            f"{paths.folder} has folds that validated the same rows; start the run again with "
+            "FORCE=1."
+        )
+    probs = np.concatenate([part.probs for part in parts])
+    made_from = hashlib.sha256("/".join(part.made_from for part in parts).encode()).hexdigest()
+    return Probs(rows, probs, made_from).sorted_by_id()
+
+
+def load_out_of_fold(run: str, workspace: Workspace, *, may_be_empty: bool = False) -> Probs:
+    """Return the out-of-fold probabilities of a run; ids are rows of `train.csv`, sorted.
+
+    Args:
+        run: A single run or an ensemble.
+        workspace: Where it lies.
+        may_be_empty: Accept a run trained on all data, which has probabilities of no row.
+
+    Raises:
+        UserError: There is no such run, nothing of it is finished, it has no row, or the file is
+            damaged.
+    """
+    try:
+        probs = load_probs(workspace.run(run).oof)
+    except FileNotFoundError:
+        raise UserError(
+            f"run {run} has no out-of-fold probabilities; train it first: `make train`."
+        ) from None
+    if not (len(probs.ids) or may_be_empty):
+        raise UserError(
+            f"run {run} was trained on all rows and so was validated on none; this needs a run "
+            "of folds: `make cv`."
+        )
+    return probs
+
+
+def out_of_fold_accuracy(out_of_fold: Probs, labels: npt.NDArray[np.integer]) -> Accuracy:
+    """Return the accuracy over the rows that a run was validated on, joined by row.
+
+    Args:
+        out_of_fold: Of at least one row.
+        labels: (N,), of all rows of `train.csv`.
+
+    Raises:
+        UserError: There are rows that `train.csv` does not have.
+    """
+    rows = out_of_fold.ids
+    if rows.min() < 0 or rows.max() >= len(labels):
+        raise UserError("the run was validated on rows that train.csv does not have.")
+    return count_correct(out_of_fold.probs, labels[rows])
+
+
+def accuracy_if_validated(out_of_fold: Probs, labels: npt.NDArray[np.integer]) -> Accuracy | None:
+    """Return `out_of_fold_accuracy`, or None if the run was trained on all rows."""
+    return out_of_fold_accuracy(out_of_fold, labels) if len(out_of_fold.ids) else None
+
+
+def is_unchanged(member: EnsembleMember, workspace: Workspace) -> bool:
+    """Say whether an ensemble's member is there as it was when it was averaged."""
+    paths = workspace.run(member.run)
+    return all(
+        file.exists() and sha256(file) == known
+        for file, known in ((paths.oof, member.oof_sha256), (paths.test_probs, member.test_sha256))
+    )
+
+
+def name_networks(paths: RunPaths, folds: Sequence[int], digits_sha256: str) -> str:
+    """Return a text that changes with any of a run's networks or with the test images.
+
+    It marks the probabilities that these networks predict.
+    """
+    weights = [f"{fold}:{sha256(paths.fold(fold).weights)}" for fold in folds]
+    return hashlib.sha256("/".join([digits_sha256, *weights]).encode()).hexdigest()

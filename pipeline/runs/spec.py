@@ -1,0 +1,163 @@
+"""What is asked for: a run or an ensemble, its name, and what makes it another."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.data.competition import get_competition
+from pipeline.errors import UserError
+from pipeline.runs.records import RunConfig
+from pipeline.runs.workspace import check_run_name
+from pipeline.settings.fields import Settings, parse_settings
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """A run as the user asks for it.
+
+    Attributes:
+        name: Its name.
+        preset: The preset the settings started from.
+        settings: The resolved settings.
+        recipe: The serialised augmentation recipe.
+    """
+
+    name: str
+    preset: str
+    settings: Settings
+    recipe: str
+
+
+@dataclass(frozen=True)
+class EnsembleSpec:
+    """The mean of several runs, as the user asks for it.
+
+    Attributes:
+        name: Its name.
+        members: The runs to average.
+    """
+
+    name: str
+    members: tuple[RunSpec, ...]
+
+
+def specify_run(name: str, preset: str, settings: Settings, recipe: str) -> RunSpec:
+    """Return the run asked for; an empty name becomes the one that follows from the settings.
+
+    Such a name says what people look for and ends in six digits of a hash of everything that
+    decides what is trained, so another recipe or value is another run.
+
+    Raises:
+        UserError: The name cannot name a run.
+    """
+    if name:
+        return RunSpec(check_run_name(name), preset, settings, recipe)
+    parts = [preset, settings.augment, f"s{settings.seed}"]
+    if settings.all_data:
+        parts.append("all-data")
+    competition = get_competition(settings.competition)
+    if not competition.on_kaggle and preset != competition.slug:
+        parts.insert(0, competition.slug)
+    identity = json.dumps([settings.identity(), recipe], sort_keys=True)
+    name = "-".join([*parts, hashlib.sha256(identity.encode()).hexdigest()[:6]])
+    return RunSpec(name, preset, settings, recipe)
+
+
+def specify_ensemble(name: str, label: str, members: Sequence[RunSpec]) -> EnsembleSpec:
+    """Return the ensemble asked for; an empty name becomes one that follows from the members.
+
+    Args:
+        name: Its name, or empty.
+        label: What such a name begins with.
+        members: At least two different runs, in any order.
+
+    Raises:
+        UserError: The name cannot name a run, or there are too few members or one twice.
+    """
+    names = [member.name for member in members]
+    if len(names) < 2:
+        raise UserError('an ensemble needs at least two runs; name them: RUNS="a b".')
+    if twice := [each for each in names if names.count(each) > 1]:
+        raise UserError(f"run {twice[0]} comes twice; an ensemble counts each run once.")
+    if not name:
+        competition = get_competition(members[0].settings.competition)
+        parts = [label, hashlib.sha256("/".join(sorted(names)).encode()).hexdigest()[:6]]
+        name = "-".join(parts if competition.on_kaggle else [competition.slug, *parts])
+    return EnsembleSpec(check_run_name(name), tuple(members))
+
+
+def specify_again(config: RunConfig, **overrides: object) -> RunSpec:
+    """Return a run as it was made, so that no knob has to be repeated.
+
+    Args:
+        config: Its configuration.
+        overrides: Values for some of its settings, such as the device.
+
+    Raises:
+        UserError: The configuration or a value is not valid.
+    """
+    source = f"the configuration of run {config.run}" + (" with your knobs" if overrides else "")
+    settings = parse_settings(config.settings | overrides, source)
+    return RunSpec(config.run, config.preset, settings, config.recipe)
+
+
+def respecify(spec: RunSpec, overrides: Mapping[str, object], recipe: str) -> RunSpec:
+    """Return a run with other settings; it keeps its name only if it still trains the same.
+
+    Args:
+        spec: The run to start from.
+        overrides: Setting name → value or text.
+        recipe: The serialised recipe that goes with them.
+
+    Raises:
+        UserError: A name is not known, or a value has the wrong type or is out of its range.
+    """
+    settings = parse_settings(spec.settings.model_dump() | dict(overrides), "your knobs")
+    _ = settings.fold_numbers  # refuses a fold that does not exist before anything starts
+    changed = RunSpec(spec.name, spec.preset, settings, recipe)
+    if differences(spec, changed):
+        return specify_run("", spec.preset, settings, recipe)
+    return changed
+
+
+def spec_differences(config: RunConfig, spec: RunSpec) -> list[str]:
+    """Return what the run on disk trains differently from the one asked for, a text each.
+
+    Raises:
+        UserError: The configuration is not valid.
+    """
+    return differences(specify_again(config), spec)
+
+
+def differences(first: RunSpec, second: RunSpec) -> list[str]:
+    """Return what the second of two runs trains differently from the first, a text each.
+
+    Settings that say where something is computed do not count.
+    """
+    mine, others = first.settings.identity(), second.settings.identity()
+    found = [
+        f"{name} {getattr(first.settings, name)!r} → {getattr(second.settings, name)!r}"
+        for name in mine | others  # all data are another run than folds of them
+        if mine.get(name) != others.get(name)
+    ]
+    if first.recipe != second.recipe and mine["augment"] == others["augment"]:
+        found.append(f"the recipe {others['augment']!r} was edited")
+    return found
+
+
+def data_differences(config: RunConfig, digits_sha256: str, folds_sha256: str) -> list[str]:
+    """Return what became different in the data since the run on disk began, a text each."""
+    found = []
+    if config.digits_sha256 != digits_sha256:
+        found.append("the digits are others")
+    if config.folds_sha256 != folds_sha256:
+        found.append("folds.csv is another")
+    return found
+
+
+def fingerprint(config: RunConfig) -> str:
+    """Return a hash of everything that decides what is trained; it marks the run's files."""
+    identity = specify_again(config).settings.identity()
+    parts = [identity, config.recipe, config.digits_sha256, config.folds_sha256]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,119 @@
+"""Network weights: safetensors for what is kept, torch's own format for what is resumed.
+
+Neither executes anything that a file contains. torch is imported by what needs it alone: the audit
+reads what a file says of itself without.
+"""
+
+import io
+import json
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.data.files import replacing
+from pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write a training's state: tensors and plain values."""
+    import torch
+
+    # By way of memory: torch's own file writer tells a full disk as a RuntimeError.
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    with replacing(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a training's state, tensors on the CPU.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        UserError: The file is truncated, or holds anything else than tensors and plain values.
+    """
+    import torch
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise
+    except pickle.UnpicklingError:
+        raise UserError(
+            f"{path} holds something else than tensors and plain values and was not opened; "
+            "delete it and run `make train` again."
+        ) from None
+    except Exception as error:  # torch raises many kinds on a damaged file
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"{path} is damaged ({reason}); delete it and run `make train` again."
+        ) from None
+    if not isinstance(state, dict):
+        raise UserError(f"{path} is not a checkpoint; delete it and run `make train` again.")
+    return state
+
+
+@dataclass(frozen=True)
+class Network:
+    """Final weights with all that is needed to rebuild the network around them.
+
+    Attributes:
+        weights: Tensors by name.
+        facts: Plain values: model, image shape, classes, preprocessing, settings' fingerprint.
+    """
+
+    weights: "dict[str, Tensor]"
+    facts: dict[str, Any]
+
+
+def save_network(path: Path, network: Network) -> None:
+    """Write final weights as safetensors, the facts as JSON in its header."""
+    from safetensors.torch import save
+
+    weights = {name: tensor.cpu().contiguous() for name, tensor in network.weights.items()}
+    content = save(weights, metadata={"facts": json.dumps(network.facts)})
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def load_network(path: Path) -> Network:
+    """Read final weights, on the CPU.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        UserError: The file is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return Network(weights, json.loads(file.metadata()["facts"]))
+    except FileNotFoundError:
+        raise
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        raise UserError(
+            f"{path} is damaged ({error}); delete the fold and run `make train`."
+        ) from None
+
+
+def read_network_facts(path: Path) -> dict[str, Any]:
+    """Return the facts in the header of a network's file; see `weights.Network`.
+
+    Raises:
+        UserError: The file is missing or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            facts: dict[str, Any] = json.loads(file.metadata()["facts"])
+            return facts
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        raise UserError(
+            f"{path} is damaged ({error}); delete the fold and run `make train`."
+        ) from None

@@ -1,0 +1,186 @@
+"""Where everything lies, below one root folder. Nobody else spells a path."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.data.competition import Competition
+from pipeline.data.folds import ALL_DATA
+from pipeline.data.inputs import InputPaths
+from pipeline.errors import UserError
+
+_RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def check_run_name(name: str) -> str:
+    """Return `name` if it can be a folder's and a file's name everywhere.
+
+    Raises:
+        UserError: It is empty, too long, starts with a dot or a dash, or has other characters
+            than letters, digits, dot, dash and underscore.
+    """
+    if not _RUN_NAME.fullmatch(name):
+        raise UserError(
+            f"RUN={name!r} cannot name a run: use 1 to 100 letters, digits, '.', '_' or '-', "
+            "starting with a letter or a digit."
+        )
+    return name
+
+
+@dataclass(frozen=True)
+class FoldPaths:
+    """The files of `runs/<run>/fold<k>/` or `runs/<run>/all-data/`."""
+
+    folder: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """Everything that training needs to go on after the last finished epoch."""
+        return self.folder / "last.pt"
+
+    @property
+    def history(self) -> Path:
+        """One row of numbers per epoch."""
+        return self.folder / "history.csv"
+
+    @property
+    def facts(self) -> Path:
+        """Where it was trained, and with how much memory."""
+        return self.folder / "facts.json"
+
+    @property
+    def weights(self) -> Path:
+        """The final weights, with what is needed to rebuild the network around them."""
+        return self.folder / "model.safetensors"
+
+    @property
+    def oof(self) -> Path:
+        """Probabilities of the validation rows (none of all data), by id. Written last of all."""
+        return self.folder / "oof.npz"
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The files of `runs/<run>/`."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        """Settings, recipe, data hashes and versions: enough to train the run again."""
+        return self.folder / "config.toml"
+
+    @property
+    def ensemble(self) -> Path:
+        """In place of `config`, what an ensemble is made of."""
+        return self.folder / "ensemble.toml"
+
+    @property
+    def sweep(self) -> Path:
+        """In place of `config`, the trials of a sweep: an SQLite file that Optuna writes."""
+        return self.folder / "sweep.db"
+
+    @property
+    def oof(self) -> Path:
+        """Probabilities of the validation rows of all finished folds, by id."""
+        return self.folder / "oof.npz"
+
+    @property
+    def test_probs(self) -> Path:
+        """Averaged class probabilities of the test images, by id."""
+        return self.folder / "test.npz"
+
+    @property
+    def report(self) -> Path:
+        """The run on one page, for a browser."""
+        return self.folder / "report.html"
+
+    def report_against(self, run: str) -> Path:
+        """The same beside another run."""
+        return self.folder / f"report-against-{check_run_name(run)}.html"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that writes here."""
+        return self.folder / ".lock"
+
+    def fold(self, fold: int) -> FoldPaths:
+        """The files of one fold, or of the training on `ALL_DATA`."""
+        return FoldPaths(self.folder / ("all-data" if fold == ALL_DATA else f"fold{fold}"))
+
+    def finished_folds(self) -> list[int]:
+        """The folds whose training is finished, in order; `ALL_DATA` if that is the one."""
+        folds = (
+            path.parent.name.removeprefix("fold") for path in self.folder.glob("fold*/oof.npz")
+        )
+        all_data = [ALL_DATA] if self.fold(ALL_DATA).oof.exists() else []
+        return all_data + sorted(int(fold) for fold in folds if fold.isdigit())
+
+    def histories(self) -> list[Path]:
+        """The histories of all folds that were begun, by name."""
+        return sorted(self.folder.glob("*/history.csv"))
+
+    def changed_at(self) -> float:
+        """When the run last came on, in seconds since 1970: an epoch, or an average."""
+        written = [self.config, self.ensemble, self.oof, *self.histories()]
+        there = [path for path in written if path.exists()]
+        return max(path.stat().st_mtime for path in there or [self.folder])
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder in which the pipeline works; normally the current one."""
+
+    root: Path
+
+    def input(self, competition: Competition) -> InputPaths:
+        """The files of one competition."""
+        return InputPaths(self.root / "input" / competition.slug, competition)
+
+    def run(self, name: str) -> RunPaths:
+        """The files of one run.
+
+        Raises:
+            UserError: The name cannot name a run.
+        """
+        return RunPaths(self.root / "runs" / check_run_name(name))
+
+    def runs(self) -> list[RunPaths]:
+        """All folders that hold a run, or should, by name; a sweep's holds none."""
+        folders = sorted((self.root / "runs").glob("[!.]*"))
+        paths = [RunPaths(folder) for folder in folders if folder.is_dir()]
+        return [each for each in paths if not each.sweep.exists()]
+
+    @property
+    def recipes(self) -> Path:
+        """The serialised forms of augmentation recipes, each under a hash of its source."""
+        return self.root / "runs" / ".recipes"
+
+    @property
+    def bench(self) -> Path:
+        """The figures of the last benchmark."""
+        return self.root / "runs" / "bench.json"
+
+    def preview(self, recipe: str) -> Path:
+        """The picture of one augmentation recipe."""
+        return self.root / "runs" / f"preview-{recipe}.png"
+
+    def changed_digits(self, a: str, b: str) -> Path:
+        """The picture of the digits on which two runs differ."""
+        return self.root / "runs" / f"changed-{a}-{b}.png"
+
+    def audit_picture(self, competition: Competition) -> Path:
+        """The nearest pairs of images that the audit found."""
+        return self.root / "runs" / f"audit-{competition.slug}.png"
+
+    def submission(self, run: str) -> Path:
+        """The CSV file to upload."""
+        return self.root / "submissions" / f"{check_run_name(run)}.csv"
+
+    def receipt(self, run: str) -> Path:
+        """What became of the upload."""
+        return self.submission(run).with_suffix(".json")
+
+    def receipts(self) -> list[Path]:
+        """All receipts there are, by name."""
+        return sorted((self.root / "submissions").glob("*.json"))

@@ -1,0 +1,1 @@
+"""Everything that can be turned: typed, range-checked, with presets."""

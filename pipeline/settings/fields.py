@@ -1,0 +1,177 @@
+"""The settings: every one typed and range-checked."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from pipeline.data.competition import COMPETITIONS
+from pipeline.data.folds import ALL_DATA, NUM_FOLDS
+from pipeline.errors import UserError
+
+EXECUTION_FIELDS = frozenset({"folds", "jobs", "device", "num_workers", "predict_batch_size"})
+"""Fields that say where and how much is computed, not what; they do not tell runs apart."""
+
+
+class Settings(BaseModel):
+    """All settings of one run. Every field can be given by a preset or by `SET="name=value"`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    competition: str = Field("digit-recognizer", description="Which competition.")
+    model: str = Field("dropout_cnn", description="Which network, by its name in the registry.")
+    augment: str = Field("affine", description="Which recipe of pipeline/augment/recipes.py.")
+    augment_engine: Literal["auto", "batched", "albumentations"] = Field(
+        "auto",
+        description="What runs the recipe; auto: batched on the training device if it compiles.",
+    )
+    fuse: bool = Field(
+        True,
+        description="Resample once for geometric transforms in a row; false: once for each.",
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(
+        0, description="Seed of the weights, the order, the augmentation and dropout."
+    )
+    valid: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        0.1, description="Share of train.csv held out for validation; a whole number of tenths."
+    )
+    folds: str = Field(
+        "0",
+        description="Which validation folds to train: one (0), several (0,1), all; or all-data.",
+    )
+    jobs: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = Field(
+        "auto", description="Folds trained at once; auto: one per core on a CPU, else one."
+    )
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        12, description="Passes over the training images."
+    )
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] = Field(
+        128, description="Images per optimiser step."
+    )
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = Field(
+        2e-3, description="Peak learning rate of AdamW."
+    )
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.01, description="Decoupled weight decay of AdamW."
+    )
+    warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1, description="Share of all steps in which the rate climbs; then it falls to zero."
+    )
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.25, description="Probability of dropping an activation."
+    )
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="Share of each label that is spread evenly over all classes."
+    )
+    ema: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="Decay per step of the moving average of weights that predicts; 0: off.",
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="Arithmetic of the network; auto: bfloat16 where the device has it."
+    )
+    device: Literal["auto", "cuda", "mps", "cpu"] = Field(
+        "auto", description="Where to compute; auto: CUDA, then MPS, then CPU."
+    )
+    num_workers: Annotated[int, Field(ge=0, le=256)] | Literal["auto"] = Field(
+        "auto",
+        description="Processes for the albumentations engine; auto: one per core, at most 16.",
+    )
+    predict_batch_size: Annotated[int, Field(ge=1, le=65_536)] = Field(
+        1024, description="Images per prediction batch; halved while the device has no memory."
+    )
+
+    @field_validator("competition")
+    @classmethod
+    def _known_competition(cls, slug: str) -> str:
+        if slug not in COMPETITIONS:
+            raise ValueError(f"must be one of: {', '.join(COMPETITIONS)}")
+        return slug
+
+    @field_validator("valid")
+    @classmethod
+    def _whole_folds(cls, share: float) -> float:
+        if abs(share * NUM_FOLDS - round(share * NUM_FOLDS)) > 1e-9:
+            raise ValueError(
+                f"must be a whole number of the {NUM_FOLDS} folds: 0.1, 0.2, 0.3, 0.4 or 0.5"
+            )
+        return round(share * NUM_FOLDS) / NUM_FOLDS
+
+    @field_validator("folds")
+    @classmethod
+    def _well_formed_folds(cls, folds: str) -> str:
+        if folds in ("all", "all-data"):
+            return folds
+        parts = folds.replace(" ", "").split(",")
+        if not all(part.isdecimal() for part in parts):
+            raise ValueError("must be a number, numbers with commas between them, all or all-data")
+        return ",".join(map(str, sorted({int(part) for part in parts})))
+
+    @property
+    def num_valid_folds(self) -> int:
+        """How many of the ten folds one training holds out."""
+        return round(self.valid * NUM_FOLDS)
+
+    @property
+    def all_data(self) -> bool:
+        """Whether one network is trained on all rows, with none left to validate on."""
+        return self.folds == "all-data"
+
+    @property
+    def fold_numbers(self) -> list[int]:
+        """The trainings asked for; number k holds out folds k·v, …, k·v + v - 1 of v together.
+
+        `ALL_DATA` alone if nothing is held out.
+
+        Raises:
+            UserError: There is no such fold at this validation share.
+        """
+        if self.all_data:
+            return [ALL_DATA]
+        available = list(range(NUM_FOLDS // self.num_valid_folds))
+        if self.folds == "all":
+            return available
+        asked = [int(part) for part in self.folds.split(",")]
+        if unknown := sorted(set(asked) - set(available)):
+            raise UserError(
+                f"FOLDS={self.folds} asks for fold {unknown[0]}, but with VALID={self.valid:g} "
+                f"the folds are 0 to {available[-1]}."
+            )
+        return asked
+
+    def held_out(self, fold: int) -> list[int]:
+        """The folds of the split that training number `fold` validates on."""
+        if fold == ALL_DATA:
+            return []
+        return list(range(fold * self.num_valid_folds, (fold + 1) * self.num_valid_folds))
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that decide what is trained: all but `EXECUTION_FIELDS`.
+
+        One of these counts in one case: all data are another run than folds of them.
+        """
+        counts = {"folds"} if self.all_data else set()
+        return self.model_dump(exclude=set(EXECUTION_FIELDS - counts))
+
+
+def parse_settings(values: Mapping[str, object], source: str) -> Settings:
+    """Check plain values and return them as settings.
+
+    Raises:
+        UserError: A name is not known, or a value has the wrong type or is out of its range.
+    """
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(_describe(dict(e)) for e in error.errors())
+        raise UserError(f"{source}: {problems}.") from None
+
+
+def _describe(problem: Mapping[str, Any]) -> str:
+    """One pydantic problem in the user's words."""
+    name = str(problem["loc"][0])
+    if problem["type"] == "extra_forbidden":
+        return f"there is no setting {name!r}; the settings are: {', '.join(Settings.model_fields)}"
+    said = problem["msg"].removeprefix("Value error, ")
+    expected = said[:1].lower() + said[1:]
+    return f"setting {name} = {problem['input']!r}: {expected}"

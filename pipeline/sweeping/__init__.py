@@ -1,1 +1,0 @@
-"""Searching for better values: what may vary, and the memory of what was tried."""

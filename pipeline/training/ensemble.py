@@ -1,0 +1,230 @@
+"""Ensembles: runs trained one after another, and their mean, which is a run to whoever reads it."""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.console import Reporter
+from pipeline.data.files import locked, remove_leftovers, sha256, write_record
+from pipeline.errors import UserError
+from pipeline.runs.probs import Probs, save_probs
+from pipeline.runs.records import EnsembleConfig, EnsembleMember, RunConfig
+from pipeline.runs.results import (
+    accuracy_if_validated,
+    find_run,
+    is_unchanged,
+    load_out_of_fold,
+    load_run_digits,
+    read_config,
+)
+from pipeline.runs.scoring import NO_VALIDATION, Accuracy, describe_expected
+from pipeline.runs.spec import EnsembleSpec, RunSpec, fingerprint
+from pipeline.runs.workspace import Workspace
+from pipeline.training.forecast import Forecast
+from pipeline.training.inference import predict_run
+from pipeline.training.run import train_run
+
+
+def train_ensemble(
+    spec: EnsembleSpec, workspace: Workspace, reporter: Reporter, *, force: bool = False
+) -> Accuracy | None:
+    """Train what is not finished of every member, one after another, then average them.
+
+    Args:
+        spec: The ensemble.
+        workspace: Where everything lies.
+        reporter: Hears of every epoch, and of how long the rest will take.
+        force: Throw away what there is so far and start again.
+
+    Returns:
+        See `combine_runs`.
+
+    Raises:
+        UserError: See `train_run` and `combine_runs`.
+    """
+    reporter.line(f"{spec.name}: the mean of {len(spec.members)} runs")
+    forecast = Forecast(spec.members, workspace, from_scratch=force)
+    networks_shown = set()
+    for number, member in enumerate(spec.members, 1):
+        if forecast.left_s:
+            reporter.line(f"time to train: {forecast}")
+        reporter.line(f"run {number} of {len(spec.members)}")
+        start, network = time.perf_counter(), member.settings.model
+        is_new = network not in networks_shown
+        train_run(member, workspace, reporter, force=force, show_network=is_new)
+        forecast.finish(member.name, time.perf_counter() - start)
+        networks_shown.add(network)
+    return combine_runs(spec, workspace, reporter, force=force)
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A run to be averaged.
+
+    Attributes:
+        spec: The run.
+        config: What it was made with.
+        fingerprint: The hash of that.
+        valid: Its out-of-fold probabilities, sorted by row.
+    """
+
+    spec: RunSpec
+    config: RunConfig
+    fingerprint: str
+    valid: Probs
+
+
+def combine_runs(
+    spec: EnsembleSpec, workspace: Workspace, reporter: Reporter, *, force: bool = False
+) -> Accuracy | None:
+    """Average the out-of-fold and the test probabilities of finished runs, joined by id.
+
+    Every run counts the same. Test probabilities that are not there yet are predicted.
+
+    Args:
+        spec: The ensemble.
+        workspace: Where everything lies.
+        reporter: Told each member's accuracy and the ensemble's.
+        force: Replace an ensemble of that name and other members.
+
+    Returns:
+        The ensemble's accuracy on its members' validation images; None of runs on all data.
+
+    Raises:
+        UserError: The runs cannot be averaged, or the name belongs to another run.
+    """
+    members = [_read_member(member, workspace) for member in spec.members]
+    _check_alike(members)
+    paths = workspace.run(spec.name)
+    digits = load_run_digits(members[0].config, workspace)
+    with locked(paths.lock, f"run {spec.name}"):
+        remove_leftovers(paths.folder)
+        _check_free(spec, workspace, force=force)
+        tests = [
+            predict_run(member.spec.name, member.spec.settings, workspace, reporter).sorted_by_id()
+            for member in members
+        ]
+        valid = _mean([member.valid for member in members])
+        save_probs(paths.test_probs, _mean(tests))
+        write_record(paths.ensemble, _describe(spec.name, members, workspace))
+        save_probs(paths.oof, valid)  # written last: the ensemble is finished
+    width = max(len(name) for name in [spec.name, *(m.spec.name for m in members)])
+    accuracy = accuracy_if_validated(valid, digits.train_labels)
+    for member in members:
+        own = accuracy_if_validated(member.valid, digits.train_labels)
+        reporter.line(f"{member.spec.name:{width}}  {_say(own)}")
+    reporter.line(f"{spec.name:{width}}  {_say(accuracy)}, the mean of {len(members)} runs")
+    if accuracy:
+        num_folds = len(workspace.run(members[0].spec.name).finished_folds())
+        reporter.line(describe_expected(accuracy, len(digits.test_images), num_folds))
+    return accuracy
+
+
+def _say(accuracy: Accuracy | None) -> str:
+    return f"accuracy {accuracy}" if accuracy else NO_VALIDATION
+
+
+def is_current(spec: EnsembleSpec, workspace: Workspace) -> bool:
+    """Say whether an ensemble's probabilities are those of its members as they are now.
+
+    Raises:
+        UserError: The ensemble's or a member's record is damaged.
+    """
+    paths = workspace.run(spec.name)
+    record = find_run(spec.name, workspace)
+    return (
+        isinstance(record, EnsembleConfig)
+        and paths.oof.exists()
+        and paths.test_probs.exists()
+        and set(record.member_names) == {member.name for member in spec.members}
+        and all(is_unchanged(member, workspace) for member in record.members)
+    )
+
+
+def _read_member(spec: RunSpec, workspace: Workspace) -> _Member:
+    config = read_config(spec.name, workspace)
+    valid = load_out_of_fold(spec.name, workspace, may_be_empty=True).sorted_by_id()
+    return _Member(spec, config, fingerprint(config), valid)
+
+
+def _check_alike(members: Sequence[_Member]) -> None:
+    """Refuse, by name, runs whose mean would not be one of different networks on equal terms."""
+    seen: dict[str, str] = {}
+    for member in members:
+        _check_alike_two(members[0], member)
+        if twin := seen.get(member.fingerprint):
+            raise UserError(
+                f"run {member.spec.name} is run {twin} under another name: the same settings, "
+                "recipe and data; leave one of them out."
+            )
+        seen[member.fingerprint] = member.spec.name
+
+
+def _check_alike_two(first: _Member, other: _Member) -> None:
+    a, b = first.spec.name, other.spec.name
+    if first.config.competition != other.config.competition:
+        raise UserError(
+            f"run {b} belongs to the competition {other.config.competition}, run {a} to "
+            f"{first.config.competition}; name runs of one competition."
+        )
+    if first.config.digits_sha256 != other.config.digits_sha256:
+        raise UserError(
+            f"run {b} was trained on other digits than run {a}; train one of them anew."
+        )
+    if first.config.folds_sha256 != other.config.folds_sha256:
+        raise UserError(
+            f"run {b} was trained by another folds.csv than run {a}; train one of them anew."
+        )
+    if not np.array_equal(first.valid.ids, other.valid.ids):
+        rows_a, rows_b = len(first.valid.ids), len(other.valid.ids)
+        how = f"on {rows_b:,} rows, run {a} on {rows_a:,}"
+        if rows_a == rows_b:
+            how = f"on other rows than run {a}, {rows_a:,} each"
+        raise UserError(f"run {b} was validated {how}; train the same folds of both.")
+
+
+def _check_free(spec: EnsembleSpec, workspace: Workspace, *, force: bool) -> None:
+    """Refuse to replace another run, or an ensemble of other members."""
+    there = find_run(spec.name, workspace)
+    if there is None:
+        return
+    if isinstance(there, RunConfig):
+        raise UserError(
+            f"run {spec.name} is a single run; give the ensemble another name with RUN=."
+        )
+    if set(there.member_names) != {member.name for member in spec.members} and not force:
+        raise UserError(
+            f"run {spec.name} is the mean of other runs ({', '.join(there.member_names)}); give "
+            "the new one another name with RUN=, or replace it with FORCE=1."
+        )
+
+
+def _mean(parts: Sequence[Probs]) -> Probs:
+    """The mean probabilities of the same images, each part sorted by id."""
+    assert all(np.array_equal(part.ids, parts[0].ids) for part in parts)
+    mean: npt.NDArray[np.float64] = np.mean([part.probs.astype(np.float64) for part in parts], 0)
+    made_from = hashlib.sha256("/".join(part.made_from for part in parts).encode()).hexdigest()
+    return Probs(parts[0].ids, mean.astype(np.float32), made_from)
+
+
+def _describe(name: str, members: Sequence[_Member], workspace: Workspace) -> EnsembleConfig:
+    config = members[0].config
+    return EnsembleConfig(
+        run=name,
+        competition=config.competition,
+        digits_sha256=config.digits_sha256,
+        folds_sha256=config.folds_sha256,
+        members=[
+            EnsembleMember(
+                run=member.spec.name,
+                fingerprint=member.fingerprint,
+                oof_sha256=sha256(workspace.run(member.spec.name).oof),
+                test_sha256=sha256(workspace.run(member.spec.name).test_probs),
+            )
+            for member in members
+        ],
+    )

@@ -1,0 +1,208 @@
+"""Train one network of a run, resumable after every epoch."""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from pipeline.augment.engines import augmented_epochs
+from pipeline.augment.epochs import EpochPlan, Epochs
+from pipeline.console import Reporter
+from pipeline.data.competition import Competition
+from pipeline.data.files import write_record
+from pipeline.data.folds import ALL_DATA
+from pipeline.data.labelled_images import LabelledImages
+from pipeline.data.preprocessing import Preprocessing
+from pipeline.data.randomness import derive_seed
+from pipeline.errors import UserError
+from pipeline.networks import create_model, has_dropout
+from pipeline.networks.summary import summarise
+from pipeline.runs.history import write_history
+from pipeline.runs.probs import Probs, load_probs, save_probs
+from pipeline.runs.records import FoldFacts
+from pipeline.runs.scoring import NO_VALIDATION, Accuracy, count_correct
+from pipeline.runs.weights import Network, load_checkpoint, save_checkpoint, save_network
+from pipeline.runs.workspace import FoldPaths
+from pipeline.settings.fields import Settings
+from pipeline.training.device import Device, host_peak_bytes
+from pipeline.training.inference import softmax
+from pipeline.training.trainer import EpochNumbers, Trainer
+
+
+@dataclass(frozen=True)
+class FoldTraining:
+    """The training of any fold of a run; plain values, so it can be sent to another process.
+
+    Attributes:
+        settings: The run's settings.
+        recipe: The serialised augmentation recipe.
+        fingerprint: `runs.fingerprint` of the run.
+        competition: Gives the images' shape and the number of classes.
+        images: All rows of `train.csv`.
+        row_folds: int64 (N,), the fold of each of them.
+        device: Where to compute.
+    """
+
+    settings: Settings
+    recipe: str
+    fingerprint: str
+    competition: Competition
+    images: LabelledImages
+    row_folds: npt.NDArray[np.int64]
+    device: Device
+
+    def is_finished(self, paths: FoldPaths) -> bool:
+        """Say whether there is nothing left to train.
+
+        Raises:
+            UserError: The fold's probabilities are damaged.
+        """
+        return paths.oof.exists() and load_probs(paths.oof).made_from == self.fingerprint
+
+    def describe(self, reporter: Reporter) -> None:
+        """Show the network, layer by layer, and what augments the images."""
+        settings, model = self.settings, self._new_model(0)
+        reporter.line(f"augmentation: {self._epochs(self.images, 0)[1]}")
+        reporter.line(summarise(model, self.competition.image_shape))
+        if settings.dropout > 0 and not has_dropout(model):
+            reporter.line(f"{settings.model} has no dropout; that setting is not used")
+
+    def measure_speed(self) -> float:
+        """Return how many images per second a training takes here, by its first ten steps or so."""
+        trainer, epochs = self._new_trainer(0, self.images)
+        batches = epochs.iterate(0, self.settings.epochs)
+        nothing = self.images.take(np.zeros(len(self.images), dtype=np.bool_))
+        num_steps = epochs.steps_per_epoch * self.settings.epochs
+        if num_first := min(3, num_steps // 2):  # they also prepare memory and kernels
+            trainer.run_epoch(itertools.islice(batches, num_first), nothing)
+        steps = itertools.islice(batches, min(10, num_steps - num_first))
+        return trainer.run_epoch(steps, nothing).images_per_s
+
+    def train(self, fold: int, paths: FoldPaths, reporter: Reporter) -> None:
+        """Train one fold from where it is to its end.
+
+        Args:
+            fold: Which one, or `ALL_DATA`.
+            paths: Its files.
+            reporter: Hears of every epoch.
+
+        Raises:
+            UserError: The checkpoint is damaged or of another run.
+        """
+        settings = self.settings
+        held_out = np.isin(self.row_folds, settings.held_out(fold))
+        training_set, valid = self.images.take(~held_out), self.images.take(held_out)
+        reporter.line(
+            f"{fold_name(fold)}: {len(training_set):,} training and {len(valid):,} validation "
+            "images"
+        )
+        trainer, epochs = self._new_trainer(fold, training_set)
+        self._restore(trainer, paths, reporter)
+        batches = epochs.iterate(trainer.num_epochs_done, settings.epochs)
+        while trainer.num_epochs_done < settings.epochs:
+            label = f"epoch {trainer.num_epochs_done + 1}/{settings.epochs}"
+            with reporter.bar(label, len(training_set)) as bar:
+                numbers = trainer.run_epoch(
+                    itertools.islice(batches, epochs.steps_per_epoch), valid, bar.advance
+                )
+            save_checkpoint(paths.checkpoint, {**trainer.state(), "fingerprint": self.fingerprint})
+            write_history(paths.history, [each.as_dict() for each in trainer.history])
+            reporter.line(_epoch_line(numbers, settings.epochs))
+        accuracy = self._finish(trainer, valid, paths)
+        what = f"validation accuracy {accuracy}" if accuracy else NO_VALIDATION
+        reporter.line(f"{fold_name(fold)}: {what}")
+
+    def _new_trainer(self, fold: int, training_set: LabelledImages) -> tuple[Trainer, Epochs]:
+        epochs, _ = self._epochs(training_set, fold)
+        trainer = Trainer(
+            self._new_model(fold),
+            Preprocessing.of(training_set.images),
+            self.settings,
+            self.device,
+            steps_per_epoch=epochs.steps_per_epoch,
+            stream=fold,
+        )
+        return trainer, epochs
+
+    def _epochs(self, training_set: LabelledImages, fold: int) -> tuple[Epochs, str]:
+        settings = self.settings
+        return augmented_epochs(
+            EpochPlan(training_set, settings.seed, fold, settings.batch_size),
+            self.recipe,
+            engine=settings.augment_engine,
+            fuse=settings.fuse,
+            device=self.device.torch,
+            num_workers=settings.num_workers,
+        )
+
+    def _new_model(self, fold: int) -> nn.Module:
+        settings, competition = self.settings, self.competition
+        torch.manual_seed(derive_seed(settings.seed, "weights", fold))
+        return create_model(
+            settings.model, competition.image_shape, competition.num_classes, settings.dropout
+        )
+
+    def _restore(self, trainer: Trainer, paths: FoldPaths, reporter: Reporter) -> None:
+        """Go on from the fold's checkpoint, if there is one."""
+        try:
+            state = load_checkpoint(paths.checkpoint)
+        except FileNotFoundError:
+            return
+        remedy = "delete it, or start the run again with FORCE=1"
+        if state.get("fingerprint") != self.fingerprint:
+            raise UserError(
+                f"{paths.checkpoint} is of other settings, recipe or data than this run; {remedy}."
+            )
+        try:
+            trainer.restore(state)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(
+                f"{paths.checkpoint} does not fit the network ({reason}); {remedy}."
+            ) from None
+        reporter.line(f"going on after epoch {trainer.num_epochs_done}")
+
+    def _finish(self, trainer: Trainer, valid: LabelledImages, paths: FoldPaths) -> Accuracy | None:
+        """Write what the fold leaves: history, weights and, last, the out-of-fold probabilities."""
+        facts = {
+            "model": self.settings.model,
+            "image_shape": list(self.competition.image_shape),
+            "num_classes": self.competition.num_classes,
+            "preprocessing": trainer.preprocessing.as_dict(),
+            "fingerprint": self.fingerprint,
+        }
+        probs = np.empty((0, self.competition.num_classes), dtype=np.float32)
+        if len(valid):
+            probs = softmax(trainer.predict_logits(valid.images))
+        write_history(paths.history, [each.as_dict() for each in trainer.history])
+        write_record(paths.facts, self._machine())
+        save_network(paths.weights, Network(trainer.final_model.state_dict(), facts))
+        save_probs(paths.oof, Probs(valid.rows, probs, self.fingerprint))
+        return count_correct(probs, valid.labels) if len(valid) else None
+
+    def _machine(self) -> FoldFacts:
+        return FoldFacts(
+            device=str(self.device),
+            num_threads=torch.get_num_threads(),
+            host_peak_bytes=host_peak_bytes(),
+            device_peak_bytes=self.device.peak_bytes(),
+        )
+
+
+def fold_name(fold: int) -> str:
+    """Return what a training is called: "fold 3", or "all data"."""
+    return "all data" if fold == ALL_DATA else f"fold {fold}"
+
+
+def _epoch_line(numbers: EpochNumbers, num_epochs: int) -> str:
+    width = len(str(num_epochs))
+    valid = NO_VALIDATION
+    if numbers.valid_total:
+        valid = f"valid loss {numbers.valid_loss:.4f}  valid accuracy {numbers.valid}"
+    return (
+        f"epoch {numbers.epoch:{width}}/{num_epochs}  train loss {numbers.train_loss:.4f}  "
+        f"{valid}  {numbers.elapsed_s:.1f} s  {numbers.images_per_s:,.0f} images/s"
+    )

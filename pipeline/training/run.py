@@ -1,0 +1,167 @@
+"""Train one run: a network per fold asked for, resumable after every epoch."""
+
+import shutil
+from importlib import metadata
+
+import numpy as np
+
+from pipeline import __version__
+from pipeline.augment.registry import check_recipe, deserialise
+from pipeline.console import Reporter
+from pipeline.data.competition import get_competition
+from pipeline.data.digits_cache import load_digits
+from pipeline.data.files import locked, read_record, remove_leftovers, sha256, write_record
+from pipeline.data.folds import ALL_DATA, NUM_FOLDS, read_folds
+from pipeline.data.inputs import InputPaths
+from pipeline.data.labelled_images import LabelledImages
+from pipeline.data.manifest import load_manifest
+from pipeline.errors import UserError
+from pipeline.networks import check_model_name
+from pipeline.runs.probs import save_probs
+from pipeline.runs.records import RunConfig
+from pipeline.runs.results import accuracy_if_validated, join_out_of_fold
+from pipeline.runs.scoring import Accuracy, describe_expected
+from pipeline.runs.spec import (
+    RunSpec,
+    data_differences,
+    fingerprint,
+    spec_differences,
+    specify_again,
+)
+from pipeline.runs.workspace import RunPaths, Workspace
+from pipeline.training.device import choose_device
+from pipeline.training.fold import FoldTraining, fold_name
+from pipeline.training.processes import choose_num_jobs, train_in_processes
+
+_LIBRARIES = ("torch", "albumentations", "opencv-python-headless", "numpy")
+
+
+def train_run(
+    spec: RunSpec,
+    workspace: Workspace,
+    reporter: Reporter,
+    *,
+    force: bool = False,
+    show_network: bool = True,
+) -> Accuracy | None:
+    """Train the folds asked for that are not finished yet.
+
+    Args:
+        spec: The run.
+        workspace: Where everything lies.
+        reporter: Hears of every epoch.
+        force: Throw away what the run has so far and start again.
+        show_network: Show the network, layer by layer, if something is trained.
+
+    Returns:
+        The accuracy on the validation images of all finished folds; None if all data are
+        trained on.
+
+    Raises:
+        UserError: Data or folds are missing, the run was made with other settings, a checkpoint
+            is damaged, the device is not there, or another process writes the run.
+    """
+    settings = spec.settings
+    training = prepare_training(spec, workspace)
+    paths, inputs = workspace.run(spec.name), workspace.input(training.competition)
+    with locked(paths.lock, f"run {spec.name}"):
+        _open_run(_new_config(spec, inputs), paths, force=force)
+        reporter.line(
+            f"{spec.name}: {settings.model}, recipe {settings.augment}, "
+            f"{settings.epochs} epochs, {training.device}"
+        )
+        _train_folds(training, paths, reporter, show_network)
+        out_of_fold = join_out_of_fold(paths)
+        save_probs(paths.oof, out_of_fold)
+        accuracy = accuracy_if_validated(out_of_fold, training.images.labels)
+        if accuracy is None:
+            return None
+        if (num_folds := len(paths.finished_folds())) > 1:
+            reporter.line(f"{num_folds} folds, out of fold: accuracy {accuracy}")
+        num_test = len(load_digits(inputs).test_images)
+        reporter.line(describe_expected(accuracy, num_test, num_folds))
+        return accuracy
+
+
+def prepare_training(spec: RunSpec, workspace: Workspace) -> FoldTraining:
+    """Return what trains the folds of a run; nothing is written.
+
+    Raises:
+        UserError: Data or folds are missing, the device is not there, or network or recipe are
+            faulty.
+    """
+    competition = get_competition(spec.settings.competition)
+    inputs = workspace.input(competition)
+    check_model_name(spec.settings.model)
+    device = choose_device(spec.settings.device, spec.settings.precision)
+    digits = load_digits(inputs)
+    row_folds = read_folds(inputs.folds, digits.train_labels)
+    check_recipe(deserialise(spec.recipe), competition.image_shape)
+    return FoldTraining(
+        settings=spec.settings,
+        recipe=spec.recipe,
+        fingerprint=fingerprint(_new_config(spec, inputs)),
+        competition=competition,
+        images=LabelledImages(digits.train_images, digits.train_labels, np.arange(len(row_folds))),
+        row_folds=row_folds,
+        device=device,
+    )
+
+
+def _train_folds(
+    training: FoldTraining, paths: RunPaths, reporter: Reporter, show_network: bool
+) -> None:
+    """Train the folds asked for that are not finished, one after another or several at once."""
+    left = []
+    for fold in training.settings.fold_numbers:
+        if training.is_finished(paths.fold(fold)):
+            reporter.line(f"{fold_name(fold)}: finished before, nothing to train")
+        else:
+            left.append(fold)
+    if not left:
+        return
+    if show_network:
+        training.describe(reporter)
+    num_jobs = choose_num_jobs(training.settings.jobs, training.device, len(left))
+    if num_jobs > 1:
+        train_in_processes(training, left, paths, reporter, num_jobs)
+        return
+    for fold in left:
+        training.train(fold, paths.fold(fold), reporter)
+
+
+def _new_config(spec: RunSpec, inputs: InputPaths) -> RunConfig:
+    return RunConfig(
+        run=spec.name,
+        preset=spec.preset,
+        code_version=__version__,
+        digits_sha256=load_manifest(inputs).digits_sha256,
+        folds_sha256=sha256(inputs.folds),
+        libraries={name: metadata.version(name) for name in _LIBRARIES},
+        settings=spec.settings.model_dump(),
+        recipe=spec.recipe,
+    )
+
+
+def _open_run(asked: RunConfig, paths: RunPaths, *, force: bool) -> None:
+    """Make sure the folder holds this run and no other, or nothing yet."""
+    remove_leftovers(paths.folder)
+    if paths.ensemble.exists():
+        raise UserError(f"run {asked.run} is an ensemble; give this one another name with RUN=.")
+    if force:
+        for path in (paths.config, paths.oof, paths.test_probs):
+            path.unlink(missing_ok=True)
+        for fold in (ALL_DATA, *range(NUM_FOLDS)):
+            shutil.rmtree(paths.fold(fold).folder, ignore_errors=True)
+    try:
+        config = read_record(paths.config, RunConfig)
+    except FileNotFoundError:
+        write_record(paths.config, asked)
+        return
+    changes = spec_differences(config, specify_again(asked))
+    changes += data_differences(config, asked.digits_sha256, asked.folds_sha256)
+    if changes:
+        raise UserError(
+            f"run {asked.run} was made with other settings or data: {'; '.join(changes)}. "
+            "Give it another name with RUN=, or start it again with FORCE=1."
+        )

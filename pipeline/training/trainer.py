@@ -1,0 +1,261 @@
+"""The training loop."""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from pipeline.augment.epochs import Batch
+from pipeline.data.labelled_images import LabelledImages
+from pipeline.data.preprocessing import Preprocessing
+from pipeline.data.randomness import derive_seed
+from pipeline.runs.scoring import Accuracy, count_correct
+from pipeline.settings.fields import Settings
+from pipeline.training.device import Device
+from pipeline.training.inference import predict_logits, softmax
+
+
+@dataclass(frozen=True)
+class EpochNumbers:
+    """What one epoch of training came to.
+
+    Attributes:
+        epoch: Counted from 1.
+        train_loss: Mean cross-entropy over the epoch's training batches, dropout active.
+        valid_loss: Mean cross-entropy of the validation images; not a number without any.
+        valid_correct, valid_total: Validation images classified correctly, and all of them; 0 if
+            all data are trained on.
+        learning_rate: At the epoch's end.
+        elapsed_s: Seconds for training and validation.
+        images_per_s: Training images per second of training.
+    """
+
+    epoch: int
+    train_loss: float
+    valid_loss: float
+    valid_correct: int
+    valid_total: int
+    learning_rate: float
+    elapsed_s: float
+    images_per_s: float
+
+    @property
+    def valid(self) -> Accuracy:
+        """The validation accuracy, of at least one image."""
+        return Accuracy(self.valid_correct, self.valid_total)
+
+    def as_dict(self) -> dict[str, float]:
+        """Return plain values, for a table or a checkpoint."""
+        return asdict(self)
+
+
+def learning_rate_at(step: int, num_steps: int, peak: float, warmup: float) -> float:
+    """Return the learning rate of one step: a straight climb to the peak, then half a cosine.
+
+    The shape is Smith and Topin's one-cycle (arXiv 1708.07120), a function of the step alone, so
+    a resumed training needs no scheduler state.
+
+    Args:
+        step: In 0..num_steps - 1.
+        num_steps: Optimiser steps of the whole training.
+        peak: The highest rate.
+        warmup: Share of the steps in which the rate climbs, in [0, 1).
+    """
+    num_warmup = round(warmup * num_steps)
+    if step < num_warmup:
+        return peak * (step + 1) / num_warmup
+    return peak * 0.5 * (1 + math.cos(math.pi * (step - num_warmup) / (num_steps - num_warmup)))
+
+
+class Trainer:
+    """One network in training. Its whole state can be taken out and put back between epochs.
+
+    On a CPU, the same settings, batches and number of threads give the same weights bit for bit,
+    also when the training was taken out and put back in another process. Another number of threads
+    adds in another order (weights differ by up to 8e-6 after nine steps), and CUDA's kernels add
+    in an order of their own, so there weights agree closely, not exactly.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        preprocessing: Preprocessing,
+        settings: Settings,
+        device: Device,
+        *,
+        steps_per_epoch: int,
+        stream: int,
+    ) -> None:
+        """Prepare to train.
+
+        Args:
+            model: A new network.
+            preprocessing: From uint8 to what the network sees.
+            settings: The run's settings.
+            device: Where to compute.
+            steps_per_epoch: Batches in an epoch.
+            stream: Tells this training's random numbers (dropout) from others': the fold.
+        """
+        model = model.to(device.torch)
+        # torch's own type hints lack `memory_format` alone.
+        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.preprocessing = preprocessing
+        self._settings = settings
+        self._device = device
+        self._steps_per_epoch = steps_per_epoch
+        self._optimizer = torch.optim.AdamW(
+            self.model.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+        self._averaged = copy.deepcopy(self.model) if settings.ema else None
+        self.history: list[EpochNumbers] = []
+        torch.manual_seed(derive_seed(settings.seed, "dropout", stream))
+
+    @property
+    def final_model(self) -> nn.Module:
+        """The network that predicts: of averaged weights if `ema` is on, else the trained one."""
+        averaged: nn.Module | None = self._averaged
+        return self.model if averaged is None else averaged
+
+    @property
+    def num_epochs_done(self) -> int:
+        """Finished epochs."""
+        return len(self.history)
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that going on needs: tensors and plain values only."""
+        cuda = [torch.cuda.get_rng_state()] if self._device.torch.type == "cuda" else []
+        return {
+            "model": self.model.state_dict(),
+            "averaged": {} if self._averaged is None else self._averaged.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "rng": {"cpu": torch.get_rng_state(), "cuda": cuda},
+            "history": [numbers.as_dict() for numbers in self.history],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` returned, possibly on another device.
+
+        Raises:
+            KeyError, RuntimeError, TypeError, ValueError: It is not such a state.
+        """
+        self.model.load_state_dict(state["model"])
+        if self._averaged is not None:
+            self._averaged.load_state_dict(state["averaged"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["rng"]["cpu"].cpu())
+        if state["rng"]["cuda"] and self._device.torch.type == "cuda":
+            torch.cuda.set_rng_state(state["rng"]["cuda"][0].cpu())
+        self.history = [EpochNumbers(**numbers) for numbers in state["history"]]
+
+    def run_epoch(
+        self,
+        batches: Iterable[Batch],
+        valid: LabelledImages,
+        on_batch: Callable[[int, str], None] = lambda num_images, note: None,
+    ) -> EpochNumbers:
+        """Train on an epoch's batches, then validate.
+
+        Args:
+            batches: `steps_per_epoch` batches.
+            valid: The held-out images, never augmented; none if all data are trained on.
+            on_batch: Called after each step with its number of images and, on a CPU, the mean loss
+                of the epoch so far, in words.
+        """
+        start = time.perf_counter()
+        on_cpu = self._device.torch.type == "cpu"
+        loss_sum = torch.zeros((), device=self._device.torch)
+        num_images = 0
+        learning_rate = 0.0
+        self.model.train()
+        first_step = self.num_epochs_done * self._steps_per_epoch
+        for step, (images, labels) in enumerate(batches, first_step):
+            learning_rate = self._set_learning_rate(step)
+            # Summed on the device: to read a loss would make the host wait for it at every step.
+            loss_sum += self._step(images, labels) * len(images)
+            self._average_weights(step)
+            num_images += len(images)
+            on_batch(len(images), f"loss {float(loss_sum) / num_images:.4f}" if on_cpu else "")
+        train_loss = float(loss_sum) / num_images
+        trained = time.perf_counter()
+        valid_loss, valid_correct = self._validate(valid) if len(valid) else (math.nan, 0)
+        numbers = EpochNumbers(
+            epoch=self.num_epochs_done + 1,
+            train_loss=train_loss,
+            valid_loss=valid_loss,
+            valid_correct=valid_correct,
+            valid_total=len(valid),
+            learning_rate=learning_rate,
+            elapsed_s=time.perf_counter() - start,
+            images_per_s=num_images / (trained - start),
+        )
+        self.history.append(numbers)
+        return numbers
+
+    def _step(self, images: Tensor, labels: Tensor) -> Tensor:
+        """One optimiser step; returns the batch's mean loss, still on the device."""
+        images = images.to(self._device.torch, non_blocking=True)
+        labels = labels.to(self._device.torch, non_blocking=True)
+        inputs = self.preprocessing(images).contiguous(memory_format=torch.channels_last)
+        with self._device.autocast():
+            logits = self.model(inputs)
+        loss = F.cross_entropy(
+            logits.float(), labels, label_smoothing=self._settings.label_smoothing
+        )
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        return loss.detach()
+
+    def _average_weights(self, step: int) -> None:
+        """Move the averaged network towards the trained one, batch-norm statistics included.
+
+        A plain exponential average remembers the random weights it began with for thousands of
+        steps; so the decay grows from 0 with the steps, as in TensorFlow's
+        `ExponentialMovingAverage(num_updates=...)`.
+        """
+        if self._averaged is None:
+            return
+        decay = min(self._settings.ema, (1 + step) / (10 + step))
+        update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        averaged, trained = self._averaged.state_dict(), self.model.state_dict()
+        moving = [name for name, value in averaged.items() if value.is_floating_point()]
+        update([averaged[name] for name in moving], [trained[name] for name in moving], step)
+        for name in averaged.keys() - set(moving):  # batch norm's count of batches
+            averaged[name].copy_(trained[name])
+
+    def _set_learning_rate(self, step: int) -> float:
+        settings = self._settings
+        num_steps = settings.epochs * self._steps_per_epoch
+        rate = learning_rate_at(step, num_steps, settings.learning_rate, settings.warmup)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def predict_logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return the network's logits, float32 (N, K), of images uint8 (N, C, H, W)."""
+        return predict_logits(
+            self.final_model,
+            images,
+            self.preprocessing,
+            self._device,
+            batch_size=self._settings.predict_batch_size,
+        )
+
+    def _validate(self, valid: LabelledImages) -> tuple[float, int]:
+        """The mean cross-entropy of the held-out images, and how many are classified correctly."""
+        logits = self.predict_logits(valid.images)
+        labels = torch.from_numpy(valid.labels.astype(np.int64))
+        loss = F.cross_entropy(torch.from_numpy(logits), labels)
+        return float(loss), count_correct(softmax(logits), valid.labels).correct
