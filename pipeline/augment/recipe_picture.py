@@ -24,19 +24,13 @@ _COLUMNS = 15  # the original and fourteen draws, or both ends of an affine tran
 
 # The page in pixels of the digits; each becomes 2×2 pixels of the file.
 _GAP = 4
-
 _MARGIN = 72  # at the left, for the transforms' names
-
 _HEADER = 38
-
 _LABELS = 15  # over a strip, for two lines of text
-
 _UNITS_PER_INCH = 64
-
 _DPI = 2 * _UNITS_PER_INCH
 
 _GRAY = "0.35"
-
 _BLUE = (31, 119, 180)
 
 

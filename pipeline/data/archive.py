@@ -15,7 +15,6 @@ MAX_TOTAL_BYTES = 1 << 30
 """Refuse more than this: the three files are 0.13 GB, an archive that unpacks to more is a trap."""
 
 _CHUNK_BYTES = 1 << 20
-
 _ENCRYPTED = 0x1  # general purpose flag, bit 0 (PKWARE APPNOTE 4.4.4)
 
 

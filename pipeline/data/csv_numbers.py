@@ -16,11 +16,8 @@ import numpy.typing as npt
 from pipeline.errors import UserError
 
 _NOT_NEWLINE = re.compile(rb"[^\r\n]")
-
 _LONGEST_HEADER = 1 << 20
-
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # Excel puts one in front when it saves "CSV UTF-8"
-
 REFETCH = "mend it or fetch the file again (`make data FORCE=1`)"
 
 

@@ -12,27 +12,19 @@ Images = npt.NDArray[np.uint8]
 """uint8 (N, 1, H, W)."""
 
 _COLUMNS = 10
-
 _MOST_ROWS = 5
 """Of cards, in each of the two groups: a page that is still looked at."""
 
 # The page, in pixels of the digits; each becomes about three pixels of the file.
 _CARD = 42
-
 _TEXT = 29  # below a digit: four lines
-
 _MARGIN = 8
-
 _HEADER = 24
-
 _TITLE = 16  # over a group
-
 _UNITS_PER_INCH = 54
-
 _DPI = 170
 
 _GRAY = "0.4"
-
 _BLUE, _ORANGE = (0, 114, 178), (213, 94, 0)  # told apart by everyone (Okabe and Ito, 2008)
 
 

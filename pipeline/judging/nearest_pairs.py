@@ -11,7 +11,6 @@ from pipeline.data.digits import Digits
 from pipeline.judging.neighbours import Images, Nearest, Neighbours
 
 _COLUMNS = 10
-
 _GAP = 4  # between two images, in their pixels
 
 

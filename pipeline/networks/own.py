@@ -63,7 +63,6 @@ class UnshuffleCNN(Classifier):
 
 
 _WIDTHS = (16, 32, 64, 64, 96)
-
 _POOLED = (False, True, False, True, False)
 
 

@@ -183,7 +183,6 @@ _COLUMNS = {
     "time": "right",
     "score": "right",
 }
-
 _CSV_COLUMNS = (
     *("run", "changed_at", "competition", "preset", "model", "augment", "seeds", "members"),
     *("folds_done", "num_folds", "accuracy", "low", "high", "correct", "total", "elapsed_s"),

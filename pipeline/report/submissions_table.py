@@ -176,12 +176,10 @@ _COLUMNS = {
     "score": "right",
     "": "left",
 }
-
 _CSV_COLUMNS = (
     *("submitted_at", "reference", "run", "valid_accuracy", "valid_correct", "valid_total"),
     *("expected_low", "expected_high", "status", "score", "verdict", "message"),
 )
-
 _STYLE = {"inside": "green", "below": "red", "above": "yellow", "": ""}
 
 
