@@ -11,7 +11,7 @@ from pipeline.errors import UserError
 from pipeline.judging import auditor
 from pipeline.judging.checks import Check, findings
 from pipeline.judging.nearest import search_neighbours
-from pipeline.judging.nearest_pairs import save_pairs
+from pipeline.report.nearest_pairs import save_pairs
 from pipeline.runs.results import find_run, read_run
 from pipeline.runs.workspace import Workspace
 from pipeline.training.device import choose_device

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pipeline.commands.knobs import Text
 from pipeline.console import Reporter
 from pipeline.data.files import replacing
-from pipeline.judging.changed_digits import save_changed_digits
 from pipeline.judging.pairing import compare_runs
 from pipeline.judging.sides import Comparison
 from pipeline.judging.words import describe
+from pipeline.report.changed_digits import save_changed_digits
 from pipeline.runs.results import load_run_digits, read_run
 from pipeline.runs.workspace import Workspace
 

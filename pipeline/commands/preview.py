@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.augment.recipe_picture import save_preview
 from pipeline.augment.registry import check_recipe, deserialise
 from pipeline.commands.knobs import Knobs
 from pipeline.console import Reporter
 from pipeline.data.competition import get_competition
 from pipeline.data.digits_cache import load_digits
 from pipeline.data.files import replacing
+from pipeline.report.recipe_picture import save_preview
 from pipeline.runs.spec import EnsembleSpec, RunSpec
 from pipeline.runs.workspace import Workspace
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from pipeline.judging.changed_digits import find_changed
 from pipeline.judging.sides import Comparison, Side
 from pipeline.judging.words import headline, list_facts
+from pipeline.report.changed_digits import find_changed
 from pipeline.report.charts import FIRST, MUTED, draw
 from pipeline.report.evidence import Evidence
 from pipeline.report.sprites import Sprite, SpriteSheet

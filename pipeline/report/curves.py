@@ -12,7 +12,7 @@ from pipeline.report.charts import FIRST, SECOND, draw
 from pipeline.report.evidence import Evidence
 from pipeline.report.sprites import SpriteSheet
 from pipeline.report.templating import Section, render
-from pipeline.training.trainer import EpochNumbers
+from pipeline.runs.history import EpochNumbers
 
 _LONGEST_TABLE = 150
 """Rows of numbers printed below the curves; beyond, `history.csv` is named instead."""

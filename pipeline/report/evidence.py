@@ -7,10 +7,10 @@ import numpy.typing as npt
 
 from pipeline.data.competition import Competition
 from pipeline.data.manifest import Manifest
+from pipeline.runs.history import EpochNumbers
 from pipeline.runs.probs import Probs
 from pipeline.runs.records import FoldFacts, Receipt, RunConfig
 from pipeline.runs.scoring import Accuracy, count_correct
-from pipeline.training.trainer import EpochNumbers
 
 
 @dataclass(frozen=True)

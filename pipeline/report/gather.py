@@ -4,9 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from pydantic import TypeAdapter
 
-from pipeline.augment.recipe_picture import draw_preview
 from pipeline.augment.registry import deserialise
 from pipeline.console import Silent
 from pipeline.data.competition import get_competition
@@ -18,6 +16,7 @@ from pipeline.networks import create_model
 from pipeline.networks.summary import summarise
 from pipeline.report.embedding import choose_rows, lay_out
 from pipeline.report.evidence import Evidence, Fold, Map, Training
+from pipeline.report.recipe_picture import draw_preview
 from pipeline.report.testset import NUM_SHOWN
 from pipeline.runs.history import read_history
 from pipeline.runs.probs import Probs, load_probs
@@ -33,7 +32,6 @@ from pipeline.runs.workspace import FoldPaths, Workspace
 from pipeline.training.device import Device
 from pipeline.training.fold import fold_name
 from pipeline.training.inference import average_networks, predict_features, restore_network
-from pipeline.training.trainer import EpochNumbers
 
 _BATCH = 512
 
@@ -142,7 +140,7 @@ def _read_fold(number: int, paths: FoldPaths) -> Fold:
         facts = read_record(paths.facts, FoldFacts)
     except FileNotFoundError:
         facts = None
-    history = TypeAdapter(list[EpochNumbers]).validate_python(read_history(paths.history))
+    history = read_history(paths.history)
     return Fold(number, fold_name(number), load_probs(paths.oof), history, facts)
 
 

@@ -137,7 +137,7 @@ def _join_names(values: Iterable[str]) -> str:
 
 def _elapsed_s(runs: Sequence[RunPaths]) -> float:
     histories = (read_history(path) for run in runs for path in run.histories())
-    return sum(epoch["elapsed_s"] for history in histories for epoch in history)
+    return sum(epoch.elapsed_s for history in histories for epoch in history)
 
 
 _ORDERS: dict[str, tuple[Callable[[RunRow], Any], bool]] = {

@@ -2,24 +2,62 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from pipeline.data.files import write_text
 from pipeline.errors import UserError
+from pipeline.runs.scoring import Accuracy
 
 
-def write_history(path: Path, epochs: Sequence[Mapping[str, float]]) -> None:
-    """Write `history.csv`: one row per epoch, at least one, all with the same columns."""
+@dataclass(frozen=True)
+class EpochNumbers:
+    """What one epoch of training came to.
+
+    Attributes:
+        epoch: Counted from 1.
+        train_loss: Mean cross-entropy over the epoch's training batches, dropout active.
+        valid_loss: Mean cross-entropy of the validation images; not a number without any.
+        valid_correct, valid_total: Validation images classified correctly, and all of them; 0 if
+            all data are trained on.
+        learning_rate: At the epoch's end.
+        elapsed_s: Seconds for training and validation.
+        images_per_s: Training images per second of training.
+    """
+
+    epoch: int
+    train_loss: float
+    valid_loss: float
+    valid_correct: int
+    valid_total: int
+    learning_rate: float
+    elapsed_s: float
+    images_per_s: float
+
+    @property
+    def valid(self) -> Accuracy:
+        """The validation accuracy, of at least one image."""
+        return Accuracy(self.valid_correct, self.valid_total)
+
+
+_EPOCHS = TypeAdapter(list[EpochNumbers])
+
+
+def write_history(path: Path, epochs: Sequence[EpochNumbers]) -> None:
+    """Write `history.csv`: one row per epoch."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(epochs[0]), lineterminator="\n")
+    columns = [field.name for field in fields(EpochNumbers)]
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(epochs)
+    writer.writerows(asdict(each) for each in epochs)
     write_text(path, text.getvalue())
 
 
-def read_history(path: Path) -> list[dict[str, float]]:
-    """Return the rows of `history.csv`, by column.
+def read_history(path: Path) -> list[EpochNumbers]:
+    """Return the rows of `history.csv`, at least one.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -27,14 +65,12 @@ def read_history(path: Path) -> list[dict[str, float]]:
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            rows = [
-                {name: float(value) for name, value in row.items()}
-                for row in csv.DictReader(file, strict=True)
-            ]
-        if not rows:
+            epochs = _EPOCHS.validate_python(list(csv.DictReader(file, strict=True)))
+        if not epochs:
             raise ValueError("it has no rows")
-    except (ValueError, TypeError, csv.Error) as error:
+    except (ValueError, csv.Error) as error:  # pydantic's ValidationError is a ValueError
+        reason = str(error).splitlines()[0]
         raise UserError(
-            f"{path} is damaged ({error}); delete the fold and run `make train`."
+            f"{path} is damaged ({reason}); delete the fold and run `make train`."
         ) from None
-    return rows
+    return epochs

@@ -20,7 +20,7 @@ from pipeline.data.randomness import derive_seed
 from pipeline.errors import UserError
 from pipeline.networks import create_model, has_dropout
 from pipeline.networks.summary import summarise
-from pipeline.runs.history import write_history
+from pipeline.runs.history import EpochNumbers, write_history
 from pipeline.runs.probs import Probs, load_probs, save_probs
 from pipeline.runs.records import FoldFacts
 from pipeline.runs.scoring import NO_VALIDATION, Accuracy, count_correct
@@ -29,7 +29,7 @@ from pipeline.runs.workspace import FoldPaths
 from pipeline.settings.fields import Settings
 from pipeline.training.device import Device, host_peak_bytes
 from pipeline.training.inference import softmax
-from pipeline.training.trainer import EpochNumbers, Trainer
+from pipeline.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class FoldTraining:
                     itertools.islice(batches, epochs.steps_per_epoch), valid, bar.advance
                 )
             save_checkpoint(paths.checkpoint, {**trainer.state(), "fingerprint": self.fingerprint})
-            write_history(paths.history, [each.as_dict() for each in trainer.history])
+            write_history(paths.history, trainer.history)
             reporter.line(_epoch_line(numbers, settings.epochs))
         accuracy = self._finish(trainer, valid, paths)
         what = f"validation accuracy {accuracy}" if accuracy else NO_VALIDATION
@@ -177,7 +177,7 @@ class FoldTraining:
         probs = np.empty((0, self.competition.num_classes), dtype=np.float32)
         if len(valid):
             probs = softmax(trainer.predict_logits(valid.images))
-        write_history(paths.history, [each.as_dict() for each in trainer.history])
+        write_history(paths.history, trainer.history)
         write_record(paths.facts, self._machine())
         save_network(paths.weights, Network(trainer.final_model.state_dict(), facts))
         save_probs(paths.oof, Probs(valid.rows, probs, self.fingerprint))

@@ -4,7 +4,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -18,44 +18,11 @@ from pipeline.augment.epochs import Batch
 from pipeline.data.labelled_images import LabelledImages
 from pipeline.data.preprocessing import Preprocessing
 from pipeline.data.randomness import derive_seed
-from pipeline.runs.scoring import Accuracy, count_correct
+from pipeline.runs.history import EpochNumbers
+from pipeline.runs.scoring import count_correct
 from pipeline.settings.fields import Settings
 from pipeline.training.device import Device
 from pipeline.training.inference import predict_logits, softmax
-
-
-@dataclass(frozen=True)
-class EpochNumbers:
-    """What one epoch of training came to.
-
-    Attributes:
-        epoch: Counted from 1.
-        train_loss: Mean cross-entropy over the epoch's training batches, dropout active.
-        valid_loss: Mean cross-entropy of the validation images; not a number without any.
-        valid_correct, valid_total: Validation images classified correctly, and all of them; 0 if
-            all data are trained on.
-        learning_rate: At the epoch's end.
-        elapsed_s: Seconds for training and validation.
-        images_per_s: Training images per second of training.
-    """
-
-    epoch: int
-    train_loss: float
-    valid_loss: float
-    valid_correct: int
-    valid_total: int
-    learning_rate: float
-    elapsed_s: float
-    images_per_s: float
-
-    @property
-    def valid(self) -> Accuracy:
-        """The validation accuracy, of at least one image."""
-        return Accuracy(self.valid_correct, self.valid_total)
-
-    def as_dict(self) -> dict[str, float]:
-        """Return plain values, for a table or a checkpoint."""
-        return asdict(self)
 
 
 def learning_rate_at(step: int, num_steps: int, peak: float, warmup: float) -> float:
@@ -141,7 +108,7 @@ class Trainer:
             "averaged": {} if self._averaged is None else self._averaged.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "rng": {"cpu": torch.get_rng_state(), "cuda": cuda},
-            "history": [numbers.as_dict() for numbers in self.history],
+            "history": [asdict(numbers) for numbers in self.history],
         }
 
     def restore(self, state: dict[str, Any]) -> None:

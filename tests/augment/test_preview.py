@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from matplotlib import image as png
 
-from pipeline.augment.recipe_picture import save_preview
+from pipeline.report.recipe_picture import save_preview
 
 
 @pytest.mark.parametrize(

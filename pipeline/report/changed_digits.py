@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.judging.sides import Comparison
+from pipeline.report.contact_sheet import ContactSheet
 
 Images = npt.NDArray[np.uint8]
 """uint8 (N, 1, H, W)."""
@@ -80,10 +81,10 @@ def save_changed_digits(path: Path, comparison: Comparison, images: Images) -> N
         page.write(_MARGIN, top + 8, group.caption, size=9, weight="bold", color=color)
         top += _TITLE
         for number, image in enumerate(group.shown):
-            page.put(number, top, images[image, 0], group.color)
+            page.put_card(number, top, images[image, 0], group.color)
             page.label(number, top, _card_texts(comparison, int(image)))
         top += group.num_rows * page.row_height
-    page.save(path)
+    path.write_bytes(page.png())
 
 
 def find_changed(comparison: Comparison) -> list[Group]:
@@ -113,33 +114,22 @@ def _names(runs: list[str]) -> str:
     return runs[0] if len(runs) == 1 else f"{runs[0]} and {len(runs) - 1} more"
 
 
-class _Page:
-    """One large picture with text on it; an axes for each digit would take seconds."""
+class _Page(ContactSheet):
+    """Cards in rows: a digit in its group's colour, and what there is to say below it."""
 
     def __init__(self, width: int, height: int, groups: list[Group]) -> None:
-        from matplotlib.figure import Figure
-
         self.row_height = height + _TEXT
         self._digit_width = width
         page_height = _HEADER + _MARGIN
         page_height += sum(_TITLE + group.num_rows * self.row_height for group in groups)
         page_width = 2 * _MARGIN + _COLUMNS * _CARD
-        self._canvas = np.full((page_height, page_width, 3), 255, dtype=np.uint8)
-        inches = page_width / _UNITS_PER_INCH, page_height / _UNITS_PER_INCH
-        self._figure = Figure(figsize=inches, dpi=_DPI)
-        self._axes = self._figure.add_axes((0, 0, 1, 1))
-        self._axes.set_axis_off()
+        super().__init__(page_width, page_height, units_per_inch=_UNITS_PER_INCH, dpi=_DPI)
 
-    def put(
+    def put_card(
         self, number: int, top: int, image: npt.NDArray[np.uint8], color: tuple[int, int, int]
     ) -> None:
-        """Put a digit in a frame of its group's colour, as ink on paper."""
-        height, width = image.shape
-        left = self._left(number)
-        top += number // _COLUMNS * self.row_height
-        frame = self._canvas[top - 1 : top + height + 1, left - 1 : left + width + 1]
-        frame[:] = color
-        frame[1:-1, 1:-1] = 255 - image[..., None]
+        """Put a group's digit where it stands in the group, which begins at `top`."""
+        self.put(self._left(number), top + number // _COLUMNS * self.row_height, image, color)
 
     def label(self, number: int, top: int, texts: list[str]) -> None:
         """Write lines below a digit: the first bold, the last grey."""
@@ -152,12 +142,3 @@ class _Page:
 
     def _left(self, number: int) -> int:
         return _MARGIN + number % _COLUMNS * _CARD + (_CARD - self._digit_width) // 2
-
-    def write(self, x: float, y: float, text: str, **style: object) -> None:
-        self._axes.text(x, y, text, va="center", **style)  # type: ignore[arg-type]
-
-    def save(self, path: Path) -> None:
-        height, width = self._canvas.shape[:2]
-        extent = (0, width, height, 0)
-        self._axes.imshow(self._canvas, extent=extent, interpolation="nearest", aspect="auto")
-        self._figure.savefig(path, dpi=_DPI, format="png")

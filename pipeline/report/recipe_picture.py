@@ -1,6 +1,5 @@
 """A picture of what a recipe does to digits, to be looked at before training on it."""
 
-import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from pipeline.augment.batched import BatchedRecipe, NotCompilable, compile_recipe, image_keys
 from pipeline.augment.batched.compiled import Leaf
 from pipeline.augment.batched.transform import Draws, Interval
+from pipeline.report.contact_sheet import ContactSheet
 
 Images = npt.NDArray[np.uint8]
 """uint8 (N, 1, H, W)."""
@@ -54,14 +54,14 @@ def draw_preview(images: Images, recipe: A.Compose, *, title: str = "", seed: in
     engine, drawn = _draws(recipe, images, seed)
     strips = list(_strips(recipe, images, seed))
     page = _Page(images.shape[-1], images.shape[-2], len(images), len(strips))
-    page.write(0, 9, title or "Recipe", size=12, weight="bold")
-    page.write(0, 19, engine, size=7, color=_GRAY)
+    page.write(_GAP, 9, title or "Recipe", size=12, weight="bold")
+    page.write(_GAP, 19, engine, size=7, color=_GRAY)
     page.write(_MARGIN, _HEADER - 5, "original", size=6, color=_GRAY)
     page.write(_MARGIN + page.step, _HEADER - 5, "draws", size=6, color=_GRAY)
     for row, image in enumerate(images):
         top = page.digit_top(row)
         for column, shown in enumerate([image[0], *drawn[:, row, 0]]):
-            page.put(column, top, shown)
+            page.put_in(column, top, shown)
     if strips:
         heading = "Each transform alone: at both ends of its ranges, then draws"
         page.write(_MARGIN, page.strip_top(0) - _LABELS - 8, heading, size=7, color=_GRAY)
@@ -69,29 +69,23 @@ def draw_preview(images: Images, recipe: A.Compose, *, title: str = "", seed: in
         top = page.strip_top(row)
         page.write(_MARGIN - _GAP, top + page.step / 2, name, size=7, ha="right")
         for column, (label, shown) in enumerate(cells):
-            page.put(column, top, shown)
+            page.put_in(column, top, shown)
             middle = page.left(column) + page.step / 2 - _GAP / 2
             page.write(middle, top - 2, label, size=5.5, ha="center", va="bottom", color=_GRAY)
     return page.png()
 
 
-class _Page:
-    """One large picture with text on it; hundreds of matplotlib axes would take 7 s, not 1."""
+class _Page(ContactSheet):
+    """Rows of digits, then strips of labelled ones."""
 
     def __init__(self, width: int, height: int, num_digits: int, num_strips: int) -> None:
-        from matplotlib.figure import Figure
-
         self.step = width + _GAP
         self._row = height + _GAP
         self._strips_top = _HEADER + num_digits * self._row + (20 if num_strips else 0)
         self._strip = self._row + _LABELS
         page_width = _MARGIN + _COLUMNS * self.step + _GAP
         page_height = self._strips_top + num_strips * self._strip + _GAP
-        self._canvas = np.full((page_height, page_width, 3), 255, dtype=np.uint8)
-        inches = page_width / _UNITS_PER_INCH, page_height / _UNITS_PER_INCH
-        self._figure = Figure(figsize=inches, dpi=_DPI)
-        self._axes = self._figure.add_axes((0, 0, 1, 1))
-        self._axes.set_axis_off()
+        super().__init__(page_width, page_height, units_per_inch=_UNITS_PER_INCH, dpi=_DPI)
 
     def left(self, column: int) -> int:
         return _MARGIN + column * self.step
@@ -102,23 +96,9 @@ class _Page:
     def strip_top(self, row: int) -> int:
         return self._strips_top + row * self._strip + _LABELS
 
-    def put(self, column: int, top: int, image: Image) -> None:
-        """Put an image in a frame, as ink on paper; the first column's frame is blue."""
-        left, (height, width) = self.left(column), image.shape
-        frame = self._canvas[top - 1 : top + height + 1, left - 1 : left + width + 1]
-        frame[:] = _BLUE if column == 0 else (215, 215, 215)
-        frame[1:-1, 1:-1] = 255 - image[..., None]
-
-    def write(self, x: float, y: float, text: str, **style: Any) -> None:
-        self._axes.text(x + 4 * (x == 0), y, text, **{"va": "center", **style})
-
-    def png(self) -> bytes:
-        height, width = self._canvas.shape[:2]
-        extent = (0, width, height, 0)
-        self._axes.imshow(self._canvas, extent=extent, interpolation="nearest", aspect="auto")
-        file = io.BytesIO()
-        self._figure.savefig(file, dpi=_DPI, format="png")
-        return file.getvalue()
+    def put_in(self, column: int, top: int, image: Image) -> None:
+        """Put an image into a column; the first column's frame is blue."""
+        self.put(self.left(column), top, image, _BLUE if column == 0 else (215, 215, 215))
 
 
 def _draws(recipe: A.Compose, images: Images, seed: int) -> tuple[str, Images]:
