@@ -2,8 +2,24 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from pipeline.data.competition import Competition
+
+
+class _Paths(Protocol):
+    @property
+    def folder(self) -> Path: ...
+
+
+class Child:
+    """A file of a fixed name, as an attribute of an object that has a `folder`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, paths: _Paths, kind: type) -> Path:
+        return paths.folder / self._name
 
 
 @dataclass(frozen=True)
@@ -12,6 +28,19 @@ class InputPaths:
 
     folder: Path
     competition: Competition
+
+    solution = Child("solution.csv")
+    """Of the practice competition; only its grader reads it."""
+    manifest = Child("manifest.json")
+    """Source, sizes, hashes and counts of the CSV files."""
+    digits = Child("digits.npz")
+    """The CSV files' content as uint8 arrays."""
+    neighbours = Child("neighbours.npz")
+    """The nearest images across the sets and folds, as the audit found them."""
+    folds = Child("folds.csv")
+    """`row,label,fold`."""
+    lock = Child(".lock")
+    """Held by the process that writes here."""
 
     @property
     def train(self) -> Path:
@@ -27,33 +56,3 @@ class InputPaths:
     def sample_submission(self) -> Path:
         """`sample_submission.csv`, as the competition serves it."""
         return self.folder / self.competition.sample_csv
-
-    @property
-    def solution(self) -> Path:
-        """`solution.csv` of the practice competition; only its grader reads it."""
-        return self.folder / "solution.csv"
-
-    @property
-    def manifest(self) -> Path:
-        """Source, sizes, hashes and counts of the CSV files."""
-        return self.folder / "manifest.json"
-
-    @property
-    def digits(self) -> Path:
-        """The CSV files' content as uint8 arrays."""
-        return self.folder / "digits.npz"
-
-    @property
-    def neighbours(self) -> Path:
-        """The nearest images across the sets and folds, as the audit found them."""
-        return self.folder / "neighbours.npz"
-
-    @property
-    def folds(self) -> Path:
-        """`row,label,fold`."""
-        return self.folder / "folds.csv"
-
-    @property
-    def lock(self) -> Path:
-        """Held by the process that writes here."""
-        return self.folder / ".lock"

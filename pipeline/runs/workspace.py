@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.data.competition import Competition
 from pipeline.data.folds import ALL_DATA
-from pipeline.data.inputs import InputPaths
+from pipeline.data.inputs import Child, InputPaths
 from pipeline.errors import UserError
 
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -33,30 +33,16 @@ class FoldPaths:
 
     folder: Path
 
-    @property
-    def checkpoint(self) -> Path:
-        """Everything that training needs to go on after the last finished epoch."""
-        return self.folder / "last.pt"
-
-    @property
-    def history(self) -> Path:
-        """One row of numbers per epoch."""
-        return self.folder / "history.csv"
-
-    @property
-    def facts(self) -> Path:
-        """Where it was trained, and with how much memory."""
-        return self.folder / "facts.json"
-
-    @property
-    def weights(self) -> Path:
-        """The final weights, with what is needed to rebuild the network around them."""
-        return self.folder / "model.safetensors"
-
-    @property
-    def oof(self) -> Path:
-        """Probabilities of the validation rows (none of all data), by id. Written last of all."""
-        return self.folder / "oof.npz"
+    checkpoint = Child("last.pt")
+    """Everything that training needs to go on after the last finished epoch."""
+    history = Child("history.csv")
+    """One row of numbers per epoch."""
+    facts = Child("facts.json")
+    """Where it was trained, and with how much memory."""
+    weights = Child("model.safetensors")
+    """The final weights, with what is needed to rebuild the network around them."""
+    oof = Child("oof.npz")
+    """Probabilities of the validation rows (none of all data), by id. Written last of all."""
 
 
 @dataclass(frozen=True)
@@ -65,44 +51,24 @@ class RunPaths:
 
     folder: Path
 
-    @property
-    def config(self) -> Path:
-        """Settings, recipe, data hashes and versions: enough to train the run again."""
-        return self.folder / "config.toml"
-
-    @property
-    def ensemble(self) -> Path:
-        """In place of `config`, what an ensemble is made of."""
-        return self.folder / "ensemble.toml"
-
-    @property
-    def sweep(self) -> Path:
-        """In place of `config`, the trials of a sweep: an SQLite file that Optuna writes."""
-        return self.folder / "sweep.db"
-
-    @property
-    def oof(self) -> Path:
-        """Probabilities of the validation rows of all finished folds, by id."""
-        return self.folder / "oof.npz"
-
-    @property
-    def test_probs(self) -> Path:
-        """Averaged class probabilities of the test images, by id."""
-        return self.folder / "test.npz"
-
-    @property
-    def report(self) -> Path:
-        """The run on one page, for a browser."""
-        return self.folder / "report.html"
+    config = Child("config.toml")
+    """Settings, recipe, data hashes and versions: enough to train the run again."""
+    ensemble = Child("ensemble.toml")
+    """In place of `config`, what an ensemble is made of."""
+    sweep = Child("sweep.db")
+    """In place of `config`, the trials of a sweep: an SQLite file that Optuna writes."""
+    oof = Child("oof.npz")
+    """Probabilities of the validation rows of all finished folds, by id."""
+    test_probs = Child("test.npz")
+    """Averaged class probabilities of the test images, by id."""
+    report = Child("report.html")
+    """The run on one page, for a browser."""
+    lock = Child(".lock")
+    """Held by the process that writes here."""
 
     def report_against(self, run: str) -> Path:
         """The same beside another run."""
         return self.folder / f"report-against-{check_run_name(run)}.html"
-
-    @property
-    def lock(self) -> Path:
-        """Held by the process that writes here."""
-        return self.folder / ".lock"
 
     def fold(self, fold: int) -> FoldPaths:
         """The files of one fold, or of the training on `ALL_DATA`."""
