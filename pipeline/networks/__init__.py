@@ -1,4 +1,4 @@
-"""The networks: images to logits. One registry; a new network is a file and a line here."""
+"""The networks: images to logits. One registry; a new network is a class and a line here."""
 
 from collections.abc import Callable
 from functools import partial
