@@ -51,10 +51,10 @@ def write_downloads(folder: Path) -> Path:
     return write_competition(folder, make_digits())
 
 
-def prepare(root: Path) -> Workspace:
-    """A workspace whose data and folds are there."""
+def prepare(root: Path, digits: Digits | None = None) -> Workspace:
+    """A workspace whose data and folds are there, of other digits if they are given."""
     workspace = Workspace(root)
-    source = write_downloads(root / "downloads")
+    source = write_competition(root / "downloads", digits or make_digits())
     Data(zip=str(source), any_size=True)(workspace, Silent())
     Split()(workspace, Silent())
     shutil.rmtree(source)
