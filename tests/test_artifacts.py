@@ -54,11 +54,11 @@ def _hold(path, held):
 
 
 def test_a_lock_is_freed_when_its_holder_is_killed(tmp_path):
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")
     held = context.Event()
     holder = context.Process(target=_hold, args=(tmp_path / ".lock", held))
     holder.start()
-    assert held.wait(30)
+    assert held.wait(120)
     with (
         pytest.raises(UserError, match="the run is being written"),
         locked(tmp_path / ".lock", "the run"),

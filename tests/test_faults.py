@@ -1,7 +1,6 @@
 """Faults of the machine, in the real process: no space, no permission, Ctrl-C."""
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -14,29 +13,25 @@ from pipeline.console import Silent
 from pipeline.settings.fields import Settings
 from pipeline.training.run import train_run as train
 from tests import tiny
+from tests.restrained import restrained
 
 REPOSITORY = Path(__file__).parents[1]
 KNOBS = ("--device", "cpu", "--epochs", "3", "--augment", "none", "--set", "num_workers=0")
 
 
 def start(root: Path, *arguments: str, largest_file: int | None = None) -> subprocess.Popen[str]:
-    def limit() -> None:
-        if largest_file is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-
     return subprocess.Popen(
-        [sys.executable, "-m", "pipeline", *arguments],
+        restrained([sys.executable, "-m", "pipeline", *arguments], largest_file=largest_file),
         cwd=root,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=limit,  # noqa: PLW1509  # no threads here that could hold a lock
     )
 
 
 def finish(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=300)
     assert "Traceback" not in output
     return output
 
@@ -56,7 +51,6 @@ def test_a_disk_without_space_ends_in_one_sentence_and_loses_nothing(tiny_worksp
     assert "epoch 3/3" in finish(process)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_read_only_folder_ends_in_one_sentence(tiny_workspace):
     (tiny_workspace.root / "runs").mkdir(exist_ok=True)
     (tiny_workspace.root / "runs").chmod(0o555)

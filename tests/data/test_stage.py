@@ -22,7 +22,9 @@ from pipeline.data.manifest import load_manifest
 from pipeline.errors import UserError
 from tests.data.conftest import data
 from tests.data.csv_files import write_competition, write_zip
+from tests.restrained import restrained
 
+REPOSITORY = Path(__file__).parents[2]
 CSV = ["sample_submission.csv", "test.csv", "train.csv"]
 ALL = sorted([".lock", "digits.npz", "manifest.json", *CSV])
 
@@ -282,13 +284,22 @@ def test_writes_that_really_fail(tiny, workspace, paths, archive):
     assert contents(paths.folder) == {}
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_is_read_only(tiny, workspace, paths, archive):
-    paths.folder.mkdir(parents=True)
-    paths.folder.chmod(0o555)
-    said = refusal(tiny, workspace, Silent(), source=archive)
-    assert said.startswith("input/digit-recognizer cannot be written: Permission denied; ")
-    paths.folder.chmod(0o755)
+def test_a_folder_that_is_read_only(workspace, archive):
+    folder = workspace.input(get_competition("digit-recognizer")).folder
+    folder.mkdir(parents=True)
+    folder.chmod(0o555)
+    command = [sys.executable, "-m", "pipeline", "data", "--any-size", "--zip", str(archive)]
+    done = subprocess.run(
+        restrained(command),
+        cwd=workspace.root,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    said = "error: input/digit-recognizer cannot be written: Permission denied; "
+    assert done.stderr.startswith(said)
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(
