@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from pipeline.commands.train import Train
 from pipeline.console import Silent
+from pipeline.runs.history import read_history
 from pipeline.runs.workspace import Workspace
 
 REPOSITORY = Path(__file__).parents[1]
@@ -39,19 +40,21 @@ def train_here(workspace: Workspace, run: str) -> None:
 
 def test_kill_at_random_points_then_resume(tiny_workspace):
     train_here(tiny_workspace, "undisturbed")
+    history = read_history(tiny_workspace.run("undisturbed").fold(0).history)
+    epoch_s = sum(epoch["elapsed_s"] for epoch in history) / len(history)
 
     rng = random.Random(os.environ.get("PYTEST_XDIST_TESTRUNUID", "0"))
     fold = tiny_workspace.run("killed").fold(0)
     kills = 0
     while kills < 2:
         process = start(tiny_workspace, "killed")
-        # Let it get one epoch further, then strike somewhere in the next two.
+        # Let it get one epoch further, then strike somewhere in the next one or two.
         seen = fold.checkpoint.stat().st_mtime_ns if fold.checkpoint.exists() else 0
         while process.poll() is None and not (
             fold.checkpoint.exists() and fold.checkpoint.stat().st_mtime_ns > seen
         ):
             time.sleep(0.005)
-        time.sleep(rng.uniform(0, 0.3))
+        time.sleep(rng.uniform(0, 1.5 * epoch_s))
         if process.poll() is not None:
             process.communicate()
             break
