@@ -1,5 +1,8 @@
 """`make predict` through its stage, and the engine's batched prediction."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -199,3 +202,10 @@ def test_a_network_file_holds_what_is_needed_to_rebuild_it(tmp_path):
 def test_bfloat16_is_refused_where_it_cannot_be():
     assert isinstance(choose_device("cpu", "bfloat16"), Device)
     assert choose_device("cpu", "float32").bfloat16 is False
+
+
+def test_a_processor_that_is_capped_does_not_emulate_bfloat16():
+    code = "from pipeline.training.device import choose_device; print(choose_device('cpu'))"
+    environment = os.environ | {"ATEN_CPU_CAPABILITY": "avx2"}
+    printed = subprocess.check_output([sys.executable, "-c", code], text=True, env=environment)
+    assert printed == "CPU, float32\n"

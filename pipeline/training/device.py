@@ -41,7 +41,8 @@ def choose_device(device: str = "auto", precision: str = "auto") -> Device:
     """Return the device asked for, or the best there is: CUDA, then MPS, then the CPU.
 
     Precision "auto" is bfloat16 where the hardware multiplies in it: CUDA from Ampere on, CPUs
-    with AVX512-BF16 or AMX. PyTorch also accepts it elsewhere and emulates it, which is slower.
+    with AVX512-BF16 or AMX, unless `ATEN_CPU_CAPABILITY` keeps PyTorch from AVX-512. PyTorch also
+    accepts it elsewhere and emulates it, which is slower.
 
     Args:
         device: "auto", "cuda", "mps" or "cpu".
@@ -77,7 +78,8 @@ def _has_bfloat16(device: str) -> bool:
         return torch.cuda.get_device_capability() >= (8, 0)
     if device == "cpu":
         capabilities = torch.cpu.get_capabilities()
-        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+        present = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+        return bool(present) and torch.backends.cpu.get_cpu_capability().startswith("AVX512")
     return False
 
 
