@@ -1,6 +1,6 @@
 """What the pipeline asks Kaggle for, by way of the `kaggle` command.
 
-Written for `kaggle` 2.2.4 and 2.2.5. One call takes about 0.8 s, most of it the command's start.
+Written for `kaggle` 2.2.5. One call takes about 0.8 s, most of it the command's start.
 """
 
 import csv
@@ -64,9 +64,9 @@ def download(
 ) -> Path:
     """Download the competition's files as one zip archive whose checksums are right.
 
-    A cut download leaves a part behind which a later call of the command completes, by an error
-    page in the worst case, and then calls it whole (2.2.4). So nothing of a failed download is
-    kept, and none is ever continued by a second call.
+    A cut download leaves a part behind, which a later call of the command completes with whatever
+    it gets and then calls whole. So nothing of a failed download is kept, and none is ever
+    continued by a second call.
 
     Args:
         competition: One that is on Kaggle.
@@ -191,8 +191,7 @@ def submit(competition: Competition, csv_file: Path, message: str) -> None:
         *("submit", competition.slug, f"--file={csv_file}", f"--message={message}", "--quiet"),
         timeout_s=_SUBMIT_TIMEOUT_S,
     )
-    # 2.2.4 reports a refused upload with exit code 0.
-    if output.code != 0 or "could not submit to competition" in output.stdout.lower():
+    if output.code != 0:
         raise fault_of(output, competition)
 
 
@@ -235,10 +234,7 @@ def _number(text: str) -> float | None:
 
 
 def error_text(competition: Competition, reference: str) -> str:
-    """Return Kaggle's words for why a submission could not be scored; empty if unknown.
-
-    Only from 2.2.5 on the command can tell them.
-    """
+    """Return Kaggle's words for why a submission could not be scored; empty if unknown."""
     try:
         output = _call(competition, "submission", reference)
     except KaggleFault:

@@ -5,6 +5,8 @@ import time.
 """
 
 import base64
+import functools
+import importlib.metadata
 import json
 import os
 import re
@@ -18,7 +20,11 @@ from pathlib import Path
 
 from pipeline.errors import UserError
 
+# Older ones report a refused upload as a success, and go on with a download by an error page.
+OLDEST_VERSION = (2, 2, 5)
+
 _TICK_S = 0.2
+_VERSION_TIMEOUT_S = 60.0
 
 # All that the command gets from our environment. What is missing on purpose: VERBOSE, which makes
 # it print the Authorization header, every other KAGGLE_* variable, since each of them becomes a
@@ -63,7 +69,7 @@ def run_kaggle(
         on_tick: Called a few times per second while it runs; what it raises stops the command.
 
     Raises:
-        UserError: There is no such command.
+        UserError: There is no such command, or it is too old.
         CommandTimeout: It took longer than `timeout_s`.
     """
     deadline = time.monotonic() + timeout_s
@@ -103,12 +109,43 @@ def _executable() -> str:
     """The command that was installed with this interpreter, else the one on the PATH."""
     beside = shutil.which("kaggle", path=str(Path(sys.executable).parent))
     found = beside or shutil.which("kaggle")
+    oldest = ".".join(map(str, OLDEST_VERSION))
+    mend = f"install it with `{sys.executable} -m pip install kaggle six --upgrade`."
     if found is None:
         raise UserError(
-            f"the kaggle command is neither beside {sys.executable} nor on the PATH; "
-            f"install it with `{sys.executable} -m pip install kaggle six`."
+            f"the kaggle command is neither beside {sys.executable} nor on the PATH; {mend}"
         )
+    version = _version(found, is_own=found == beside)
+    numbers = tuple(map(int, re.findall(r"\d+", version)[:3]))
+    if numbers < OLDEST_VERSION:
+        which = found if beside else f"none is beside {sys.executable}, and {found} on the PATH"
+        told = version or "of a version that it does not tell"
+        raise UserError(f"kaggle {oldest} or later is needed, but {which} is {told}; {mend}")
     return found
+
+
+@functools.cache
+def _version(command: str, *, is_own: bool) -> str:
+    """The version of a `kaggle` command, "" if it does not tell."""
+    if is_own:
+        # Asking the command takes 0.7 s, and it may ask Kaggle about a token first.
+        try:
+            return importlib.metadata.version("kaggle")
+        except importlib.metadata.PackageNotFoundError:
+            pass
+    try:
+        finished = subprocess.run(
+            [command, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=command_environment(),
+            timeout=_VERSION_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    told = re.search(rb"\d+(\.\d+)+", finished.stdout)
+    return told[0].decode() if told else ""
 
 
 def _config_file() -> Path:

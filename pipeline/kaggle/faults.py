@@ -1,7 +1,7 @@
 """What went wrong at Kaggle, told from exit code and output of the command.
 
 The command prints the server's message without its status code, so most faults can only be told
-by their words. The words below were collected from `kaggle` 2.2.4 and 2.2.5.
+by their words. The words below were collected from `kaggle` 2.2.5.
 """
 
 import re

@@ -1,6 +1,9 @@
 """What the `kaggle` command is given, and what is kept of what it prints."""
 
+import importlib.metadata
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ import pytest
 from pipeline.errors import UserError
 from pipeline.kaggle.client import Limits, list_submissions, submission_limits
 from pipeline.kaggle.command import (
+    OLDEST_VERSION,
     CommandTimeout,
     command_environment,
     find_credentials,
@@ -16,6 +20,8 @@ from pipeline.kaggle.command import (
 )
 from tests.kaggle.conftest import DIGITS
 from tests.kaggle.server import Hang, KaggleServer
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 def test_the_environment_is_clean(
@@ -57,6 +63,62 @@ def test_a_missing_command_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match=r"kaggle command is neither beside .*pip install kaggle"):
         run_kaggle("--version", timeout_s=5)
+
+
+def write_kaggle(folder: Path, *, prints: str) -> Path:
+    """A `kaggle` command that only prints something."""
+    folder.mkdir(exist_ok=True)
+    command = folder / "kaggle"
+    command.write_text(f"#!/bin/sh\necho '{prints}'\n")
+    command.chmod(0o755)
+    return command
+
+
+@pytest.mark.parametrize(
+    ("prints", "told"),
+    [
+        ("Kaggle CLI 2.2.4", "2.2.4"),
+        ("Kaggle API 1.6.12", "1.6.12"),
+        ("who?", "of a version that it does not tell"),
+    ],
+)
+def test_an_old_command_on_the_path_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prints: str, told: str
+) -> None:
+    old = write_kaggle(tmp_path / "old", prints=prints)
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", f"{old.parent}:{os.environ['PATH']}")
+    with pytest.raises(UserError) as error:
+        run_kaggle("competitions", "list", timeout_s=5)
+    assert str(error.value) == (
+        f"kaggle 2.2.5 or later is needed, but none is beside {tmp_path}/python, and {old} on the "
+        f"PATH is {told}; install it with `{tmp_path}/python -m pip install kaggle six --upgrade`."
+    )
+
+
+def test_a_new_command_on_the_path_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new = write_kaggle(tmp_path / "new", prints="Kaggle CLI 2.10.0")
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", f"{new.parent}:{os.environ['PATH']}")
+    assert run_kaggle("anything", timeout_s=5).stdout == "Kaggle CLI 2.10.0\n"
+
+
+def test_the_environments_own_command_comes_first(
+    kaggle_server: KaggleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = write_kaggle(tmp_path / "old", prints="Kaggle CLI 2.2.4")
+    monkeypatch.setenv("PATH", f"{old.parent}:{os.environ['PATH']}")
+    version = run_kaggle("--version", timeout_s=30).stdout
+    assert version == f"Kaggle CLI {importlib.metadata.version('kaggle')}\n"
+    monkeypatch.setattr("pipeline.kaggle.command.OLDEST_VERSION", (99, 0, 0))
+    own = Path(sys.executable).with_name("kaggle")
+    with pytest.raises(UserError, match=f"kaggle 99.0.0 or later is needed, but {own} is 2"):
+        run_kaggle("--version", timeout_s=30)
+
+
+def test_the_version_asked_for_is_the_one_installed() -> None:
+    oldest = ".".join(map(str, OLDEST_VERSION))
+    assert f'"kaggle>={oldest},' in (REPOSITORY / "pyproject.toml").read_text()
 
 
 def test_credentials_are_found_in_the_commands_order(
