@@ -18,7 +18,8 @@ from pathlib import Path
 
 from pipeline.console import Bar, Reporter
 from pipeline.data.competition import Competition
-from pipeline.kaggle.command import CommandTimeout, Output, check_credentials, run_kaggle
+from pipeline.kaggle.command import CommandTimeout, Output, run_kaggle
+from pipeline.kaggle.credentials import check_credentials
 from pipeline.kaggle.faults import KaggleFault, fault_of
 
 __all__ = ["KaggleFault", "Limits", "Submission", "check_credentials", "download"]

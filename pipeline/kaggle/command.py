@@ -1,24 +1,23 @@
-"""The `kaggle` command as a process: where it is, what it is told, what it may not give away.
+"""The `kaggle` command as a process: where it is, what it is told, what of its words is kept.
 
 It is never imported: `import kaggle` reads credentials, talks to the network and may exit at
 import time.
 """
 
-import base64
 import functools
 import importlib.metadata
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import UserError
+from pipeline.kaggle.hiding import known_secrets, scrub
 
 # Older ones report a refused upload as a success, and go on with a download by an error page.
 OLDEST_VERSION = (2, 2, 5)
@@ -94,7 +93,7 @@ def run_kaggle(
         except BaseException:
             process.kill()
             raise
-    secrets = _secrets()
+    secrets = known_secrets()
     printed = [scrub(text.decode(errors="replace"), secrets) for text in (stdout, stderr)]
     return Output(process.returncode, *printed)
 
@@ -146,103 +145,3 @@ def _version(command: str, *, is_own: bool) -> str:
         return ""
     told = re.search(rb"\d+(\.\d+)+", finished.stdout)
     return told[0].decode() if told else ""
-
-
-def _config_file() -> Path:
-    """`kaggle.json`, where the command looks for it."""
-    if folder := os.environ.get("KAGGLE_CONFIG_DIR"):
-        return Path(folder, "kaggle.json")
-    home = Path("~/.kaggle").expanduser()
-    if sys.platform.startswith("linux") and not home.exists():
-        config = os.environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser()
-        return Path(config, "kaggle", "kaggle.json")
-    return home / "kaggle.json"
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):
-        return ""
-
-
-def _read_json(path: Path) -> dict[str, str]:
-    try:
-        content = json.loads(_read(path) or "{}")
-    except ValueError:
-        return {}
-    values = content.items() if isinstance(content, dict) else ()
-    return {name: value for name, value in values if isinstance(value, str)}
-
-
-def _tokens() -> Iterator[tuple[str, str]]:
-    """(where, value) of every API token, in the order in which the command tries them."""
-    if token := os.environ.get("KAGGLE_API_TOKEN", ""):
-        is_file = len(token) < 4096 and Path(token).exists()
-        yield "KAGGLE_API_TOKEN", _read(Path(token)) if is_file else token
-    for name in ("access_token", "access_token.txt"):
-        yield f"~/.kaggle/{name}", _read(Path("~/.kaggle", name).expanduser())
-
-
-def _login() -> dict[str, str]:
-    """User name and key, the environment's before the file's."""
-    given = {name: os.environ.get(f"KAGGLE_{name.upper()}", "") for name in ("username", "key")}
-    return _read_json(_config_file()) | {name: value for name, value in given.items() if value}
-
-
-def _oauth() -> dict[str, str]:
-    return _read_json(Path("~/.kaggle/credentials.json").expanduser())
-
-
-def find_credentials() -> str | None:
-    """Return where the credentials are that the command will use; None if there are none."""
-    for place, token in _tokens():
-        if token:
-            return place
-    login = _login()
-    if login.get("username") and login.get("key"):
-        from_environment = os.environ.get("KAGGLE_USERNAME") and os.environ.get("KAGGLE_KEY")
-        return "KAGGLE_USERNAME and KAGGLE_KEY" if from_environment else str(_config_file())
-    return "~/.kaggle/credentials.json" if _oauth().get("refresh_token") else None
-
-
-def check_credentials(way_out: str) -> None:
-    """Check, without the network, that there are credentials at all.
-
-    Args:
-        way_out: What can be done without any, as the end of a sentence.
-
-    Raises:
-        UserError: There are none.
-    """
-    if find_credentials() is None:
-        raise UserError(
-            "there are no Kaggle credentials; make an API token at "
-            "https://www.kaggle.com/settings/api and put it into the variable KAGGLE_API_TOKEN or "
-            "the file ~/.kaggle/access_token, or set KAGGLE_USERNAME and KAGGLE_KEY, or save "
-            f"kaggle.json as {_config_file()}; {way_out}"
-        )
-
-
-def _secrets() -> list[str]:
-    """Every secret value that the command can know, longest first."""
-    login, oauth = _login(), _oauth()
-    values = {token for _, token in _tokens()} | {login.get("key", "")}
-    values |= {oauth.get("refresh_token", ""), oauth.get("access_token", "")}
-    if login.get("key"):
-        pair = f"{login.get('username', '')}:{login['key']}"
-        values.add(base64.b64encode(pair.encode()).decode())
-    return sorted((value for value in values if value), key=len, reverse=True)
-
-
-def scrub(text: str, secrets: list[str]) -> str:
-    """Return `text` without secrets.
-
-    Besides the given ones, it hides credentials in addresses, the query of an address (storage
-    addresses are signed there) and whatever follows "Bearer" or "Basic".
-    """
-    for secret in secrets:
-        text = text.replace(secret, "[hidden]")
-    text = re.sub(r"(\b[a-z]+://)[^/\s@'\"]+@", r"\1", text)
-    text = re.sub(r"(\bhttps?://[^\s?'\"]+)\?[^\s'\")]*", r"\1", text)
-    return re.sub(r"(?i)\b(bearer|basic)\s+[\w+/=.~-]{8,}", r"\1 [hidden]", text)

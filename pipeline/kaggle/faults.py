@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from pipeline.data.competition import Competition
 from pipeline.errors import UserError
-from pipeline.kaggle.command import Output, find_credentials
+from pipeline.kaggle.command import Output
+from pipeline.kaggle.credentials import find_credentials
 
 
 class KaggleFault(UserError):

@@ -90,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _authorized(self) -> bool:
         basic = "Basic " + base64.b64encode(f"{USERNAME}:{KEY}".encode()).decode()
-        return self.headers.get("Authorization") in (basic, f"Bearer {TOKEN}")
+        return self.headers.get("Authorization") in (basic, f"Bearer {self.kaggle.token}")
 
     def _read_chunks(self) -> bytes:
         content = b""

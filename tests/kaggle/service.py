@@ -74,6 +74,7 @@ class KaggleServer:
         num_pending_polls: How often a new submission is listed as PENDING before it is scored.
         score: Public score of a submission.
         scoring_error: If given, submissions end as ERROR with this description.
+        token: The API token that is accepted.
         requests: (name, JSON body or headers) of everything asked, in order.
     """
 
@@ -84,6 +85,7 @@ class KaggleServer:
     score: str = "0.99642"
     scoring_error: str = ""
     active_token: bool = True
+    token: str = TOKEN
     submissions: list[dict[str, Any]] = field(default_factory=list)
     uploads: dict[str, bytes] = field(default_factory=dict)
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -138,7 +140,7 @@ class KaggleServer:
         return action(body) if action else refusal(404, f"no request {name}")
 
     def _introspect_token(self, body: dict[str, Any]) -> Answer:
-        active = self.active_token and body.get("token") == TOKEN
+        active = self.active_token and body.get("token") == self.token
         return Answer(200, {"active": active, "username": USERNAME if active else ""})
 
     def _start_submission_upload(self, body: dict[str, Any]) -> Answer:

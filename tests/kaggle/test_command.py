@@ -14,9 +14,7 @@ from pipeline.kaggle.command import (
     OLDEST_VERSION,
     CommandTimeout,
     command_environment,
-    find_credentials,
     run_kaggle,
-    scrub,
 )
 from tests.kaggle.conftest import DIGITS
 from tests.kaggle.server import Hang, KaggleServer
@@ -119,43 +117,3 @@ def test_the_environments_own_command_comes_first(
 def test_the_version_asked_for_is_the_one_installed() -> None:
     oldest = ".".join(map(str, OLDEST_VERSION))
     assert f'"kaggle>={oldest},' in (REPOSITORY / "pyproject.toml").read_text()
-
-
-def test_credentials_are_found_in_the_commands_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("API_TOKEN", "USERNAME", "KEY", "CONFIG_DIR"):
-        monkeypatch.delenv(f"KAGGLE_{name}", raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    folder = tmp_path / ".kaggle"
-    folder.mkdir()
-    assert find_credentials() is None
-    (folder / "credentials.json").write_text('{"refresh_token": "r"}')
-    assert find_credentials() == "~/.kaggle/credentials.json"
-    (folder / "kaggle.json").write_text("not JSON")
-    assert find_credentials() == "~/.kaggle/credentials.json"
-    (folder / "kaggle.json").write_text('{"username": "u", "key": "k"}')
-    assert find_credentials() == str(folder / "kaggle.json")
-    monkeypatch.setenv("KAGGLE_USERNAME", "u")
-    monkeypatch.setenv("KAGGLE_KEY", "k")
-    assert find_credentials() == "KAGGLE_USERNAME and KAGGLE_KEY"
-    (folder / "access_token").write_text(" \n")  # an empty one is passed over
-    assert find_credentials() == "KAGGLE_USERNAME and KAGGLE_KEY"
-    (folder / "access_token").write_text("t\n")
-    assert find_credentials() == "~/.kaggle/access_token"
-    monkeypatch.setenv("KAGGLE_API_TOKEN", str(folder / "access_token"))
-    assert find_credentials() == "KAGGLE_API_TOKEN"
-
-
-@pytest.mark.parametrize(
-    ("text", "scrubbed"),
-    [
-        ("key abc123 refused", "key [hidden] refused"),
-        ("Authorization: Basic c29tZWJvZHk6a2V5", "Authorization: Basic [hidden]"),
-        ("authorization: bearer KGAT_0123456789", "authorization: bearer [hidden]"),
-        ("proxy http://me:word@proxy:80/ fails", "proxy http://proxy:80/ fails"),
-        ("403 for url: https://s/x.zip?X-Sig=00&b=1", "403 for url: https://s/x.zip"),
-    ],
-)
-def test_secrets_are_scrubbed(text: str, scrubbed: str) -> None:
-    assert scrub(text, ["abc123"]) == scrubbed

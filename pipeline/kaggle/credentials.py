@@ -1,0 +1,266 @@
+"""Kaggle's credentials: where the `kaggle` command finds them, and what may be wrong with them.
+
+They are looked for in the command's own order and read as strictly as it reads them. What it passes
+over without a word, or stops at with a traceback, is named here with what mends it.
+"""
+
+import codecs
+import json
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import takewhile
+from pathlib import Path
+
+from pipeline.errors import UserError
+
+SETTINGS_URL = "https://www.kaggle.com/settings/api"
+
+_LOGIN_FORM = '{"username": "…", "key": "…"}'
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place where the command looks for credentials.
+
+    Attributes:
+        place: The place in words.
+        values: What it holds: "token", or "username" and "key", or "refresh_token".
+        fault: Why the command cannot use what is there, and how to mend it: the rest of a sentence
+            that begins with the place. Empty if nothing is there, or nothing wrong.
+        stops: Whether the command stops at such a fault, and does not look any further.
+    """
+
+    place: str
+    values: dict[str, str] = field(default_factory=dict)
+    fault: str = ""
+    stops: bool = False
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the command can sign in with it."""
+        given = {name for name, value in self.values.items() if value}
+        needed: tuple[set[str], ...] = ({"token"}, {"username", "key"}, {"refresh_token"})
+        return not self.fault and any(names <= given for names in needed)
+
+
+def find_credentials() -> str | None:
+    """Return where the credentials are that the command will use; None if there are none."""
+    return next((source.place for source in _sources() if source.is_complete), None)
+
+
+def check_credentials(way_out: str) -> None:
+    """Check, without the network, that there are credentials which the command can use.
+
+    Args:
+        way_out: What can be done without any: the end of a sentence, beginning with "or".
+
+    Raises:
+        UserError: There are none, or what is there is of no use; then it says why.
+    """
+    sources = list(_sources())
+    before = list(takewhile(lambda source: not source.is_complete, sources))
+    is_found = len(before) < len(sources)
+    faults = [source for source in before if source.fault and (source.stops or not is_found)]
+    if not is_found:
+        faults += _misplaced()
+    if faults:
+        raise UserError(f"{faults[0].place} {faults[0].fault}; {way_out}")
+    if not is_found:
+        raise UserError(
+            f"there are no Kaggle credentials; make an API token at {SETTINGS_URL} and put it into "
+            "the variable KAGGLE_API_TOKEN or the file ~/.kaggle/access_token, or set "
+            f"KAGGLE_USERNAME and KAGGLE_KEY, or save kaggle.json as {_config_file()}; {way_out}"
+        )
+
+
+def credential_files() -> list[Path]:
+    """Return every file that may hold credentials, whether the command would find it or not."""
+    names = ("access_token", "access_token.txt", "credentials.json")
+    return [*(_home() / name for name in names), *_login_files(), _config_file()]
+
+
+def decode(content: bytes) -> tuple[str, str]:
+    """Return a credential file's text, and its encoding if that is not plain UTF-8, else "".
+
+    The encoding has the name that `iconv` knows, or is "byte-order mark".
+    """
+    if content.startswith(codecs.BOM_UTF8):
+        return content[3:].decode(errors="replace"), "byte-order mark"
+    wide = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
+    encoding = wide.get(content[:2]) or ("UTF-16LE" if content[1:2] == b"\0" else "")
+    return content.decode(encoding or "utf-8", errors="replace"), encoding
+
+
+def _home() -> Path:
+    return Path(os.path.expanduser("~/.kaggle"))  # noqa: PTH111  # does not raise without a home
+
+
+def _xdg_folder() -> Path:
+    config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111
+    return Path(config, "kaggle")
+
+
+def _config_file() -> Path:
+    """`kaggle.json`, where the command looks for it."""
+    if folder := os.environ.get("KAGGLE_CONFIG_DIR"):
+        return Path(folder, "kaggle.json")
+    is_xdg = sys.platform.startswith("linux") and not _home().exists()
+    return (_xdg_folder() if is_xdg else _home()) / "kaggle.json"
+
+
+def _login_files() -> list[Path]:
+    """Files that look as if they were meant to be `kaggle.json`."""
+    folders = dict.fromkeys([_config_file().parent, _home(), _xdg_folder()])
+    return [path for folder in folders for path in sorted(folder.glob("kaggle*json*"))]
+
+
+def _sources() -> Iterator[Source]:
+    """Every place, in the order in which the command looks."""
+    yield _token_in_environment()
+    for name in ("access_token", "access_token.txt"):
+        yield _token_file(_home() / name, f"~/.kaggle/{name}")
+    yield _login()
+    text, fault = _read(_home() / "credentials.json")
+    values = _parse(text or "") or {}
+    yield Source("~/.kaggle/credentials.json", values, fault)
+
+
+def _misplaced() -> list[Source]:
+    """Files that are kaggle.json in all but their name or folder."""
+    wanted = _config_file()
+    make_folder = "" if wanted.parent.exists() else f"mkdir -p {_quoted(wanted.parent)} && "
+    return [
+        Source(
+            str(path),
+            fault=f"is there, but the kaggle command looks for {wanted}: "
+            f"`{make_folder}mv {_quoted(path)} {_quoted(wanted)}` mends it",
+        )
+        for path in _login_files()
+        if path != wanted
+    ]
+
+
+def _token_in_environment() -> Source:
+    place = "KAGGLE_API_TOKEN"
+    token = os.environ.get(place, "")
+    try:
+        # As the command does, which is in a sorry state if even that fails.
+        is_file = bool(token) and Path(token).exists()
+    except OSError:
+        fault = (
+            f"has {len(token):,} characters, more than a file name may have, and the kaggle "
+            "command looks whether it is one; if the token is right, `(umask 077; mkdir -p "
+            f"~/.kaggle; printenv {place} > ~/.kaggle/access_token) && unset {place}` hands it "
+            f"over as a file, else copy it again from {SETTINGS_URL}"
+        )
+        return Source(place, fault=fault, stops=True)
+    if is_file:
+        return _token_file(Path(token), place)
+    return Source(place, {"token": token}, _fault_of_token(token), stops=True)
+
+
+def _token_file(path: Path, place: str) -> Source:
+    text, fault = _read(path)
+    token = (text or "").strip()
+    return Source(place, {"token": token}, fault or _fault_of_token(token), stops=True)
+
+
+def _fault_of_token(token: str) -> str:
+    """What keeps a token from being sent as a header."""
+    if re.fullmatch(r"[\x21-\x7e]*", token):
+        return ""
+    return (
+        "holds a blank, a line break or another character that no token has; copy the token again "
+        f"from {SETTINGS_URL}"
+    )
+
+
+def _login() -> Source:
+    """User name and key, the environment's before the file's."""
+    given = {name: os.environ.get(f"KAGGLE_{name.upper()}", "") for name in ("username", "key")}
+    if all(given.values()):
+        return Source("KAGGLE_USERNAME and KAGGLE_KEY", given)
+    path = _config_file()
+    text, fault = _read(path)
+    if text is None:
+        return Source(str(path), given, fault)
+    parsed = _parse(text)
+    values = (parsed or {}) | {name: value for name, value in given.items() if value}
+    if not fault and parsed is None:
+        fault = _fault_of_login(text, path)
+    missing = [f'"{name}"' for name in given if not values.get(name)]
+    if not fault and missing:
+        fault = f"has no {' and no '.join(missing)}, where it should read {_LOGIN_FORM}"
+    return Source(str(path), values, fault)
+
+
+def _fault_of_login(text: str, path: Path) -> str:
+    """What a `kaggle.json` is that is not a table in JSON."""
+    if re.fullmatch(r"[\w+/=.~-]{16,}", text.strip()):
+        token_file = _quoted(_home() / "access_token")
+        return (
+            f"holds a single word, where it should read {_LOGIN_FORM}; if that is an API token, "
+            f"`mkdir -p {_quoted(_home())} && mv {_quoted(path)} {token_file}` makes it one"
+        )
+    if _parse(text.replace("'", '"')) is not None:
+        command = """tr "'" '"' <"""
+        return f"has single quotes, where JSON has double ones: {_rewriting(command, path)}"
+    return (
+        f"is not JSON, where it should read {_LOGIN_FORM}; mend it, or download a new one from "
+        f"{SETTINGS_URL}"
+    )
+
+
+def _parse(text: str) -> dict[str, str] | None:
+    """The texts in a JSON table; None if it is none."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(content, dict):
+        return None
+    return {name: value for name, value in content.items() if isinstance(value, str)}
+
+
+def _read(path: Path) -> tuple[str | None, str]:
+    """A file's text, None if there is none to be read; and what is wrong with it, else ""."""
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None, ""
+    except PermissionError:
+        return None, _fault_of_permissions(path)
+    except OSError as error:
+        return None, f"cannot be read ({error.strerror}); mend that"
+    text, encoding = decode(content)
+    if encoding == "byte-order mark":
+        mend = _rewriting("tail -c +4", path)
+        return text, f"begins with a byte-order mark, at which the kaggle command stops: {mend}"
+    if encoding:
+        mend = _rewriting(f"iconv -f {encoding} -t UTF-8", path)
+        return text, f"is written in UTF-16, where the kaggle command reads UTF-8: {mend}"
+    return text, ""
+
+
+def _fault_of_permissions(path: Path) -> str:
+    """What keeps a file from being read that may not be: its folder, its owner or its mode."""
+    try:
+        owner = path.stat().st_uid
+    except OSError:
+        return f"is in a folder that you may not enter: `chmod 700 {_quoted(path.parent)}` mends it"
+    mend = "chmod 600" if owner == os.geteuid() else "sudo chown $USER"
+    return f"is there, but you may not read it: `{mend} {_quoted(path)}` mends it"
+
+
+def _rewriting(command: str, path: Path) -> str:
+    """What to type to send a file through a command, readable for its owner only."""
+    name = _quoted(path)
+    return f"`(umask 077; {command} {name} > {name}.new && mv {name}.new {name})` mends it"
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
