@@ -14,9 +14,18 @@ _PROGRAM = "python -m pipeline"
 
 
 def main() -> int:
-    """Run the command typed, in the current folder; return the exit code."""
+    """Run the command typed, in the current folder; return the exit code.
+
+    No secret that is around comes in by what was typed, and none goes out by what is said.
+    """
     try:
-        return run(sys.argv[1:])
+        from pipeline.kaggle.hiding import HidingStream, hide, known_secrets
+
+        secrets = known_secrets()
+        for name in ("stdout", "stderr"):
+            if stream := getattr(sys, name):  # None if it was closed by who started us
+                setattr(sys, name, HidingStream(stream, secrets))
+        return run([hide(argument, secrets) for argument in sys.argv[1:]])
     except KeyboardInterrupt:
         print(
             "error: interrupted; the same command goes on from what is finished.", file=sys.stderr
