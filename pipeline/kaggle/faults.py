@@ -6,11 +6,13 @@ by their words. The words below were collected from `kaggle` 2.2.5.
 
 import re
 from dataclasses import dataclass
+from urllib.request import getproxies
 
 from pipeline.data.competition import Competition
 from pipeline.errors import UserError
 from pipeline.kaggle.command import Output
 from pipeline.kaggle.credentials import find_credentials
+from pipeline.kaggle.hiding import scrub
 
 
 class KaggleFault(UserError):
@@ -55,10 +57,41 @@ _RULES = (
         False,
     ),
     _Rule(
+        r"certificate_verify_failed\] certificate verify failed: (?P<why>[^('\n]+\b)",
+        "the certificate that came as Kaggle's is not trusted ({why}), probably because a proxy "
+        "puts its own in the place of it; save your company's root certificate as a PEM file and "
+        "set REQUESTS_CA_BUNDLE to its path, then run the same command again.",
+        True,
+    ),
+    _Rule(
+        "tls ca certificate bundle",
+        "the file of certificates is not where REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE says ({said}); "
+        "correct or unset that variable, then run the same command again.",
+        True,
+    ),
+    _Rule(
+        "407 proxy authentication|407 client error",
+        "the proxy {proxy} wants a user name and password, or others than it got (407); set "
+        "HTTPS_PROXY=http://user:password@host:port, then run the same command again.",
+        True,
+    ),
+    _Rule(
+        "check proxy url|for socks support",
+        "the proxy {proxy} cannot be used ({said}); set HTTPS_PROXY=http://host:port, then run the "
+        "same command again.",
+        True,
+    ),
+    _Rule(
+        r"failed to resolve '(?P<name>[^']+)' \((?:\[errno \S+\] )?(?P<why>[^)]+)",
+        "there is no host {name} to be found ({why}); check {network} and run the same command "
+        "again.",
+        False,
+    ),
+    _Rule(
         r"max retries exceeded|connection ?(refused|aborted|reset|error|broken)|remotedisconnected|"
-        r"incompleteread|timed out|failed to resolve|network is unreachable",
-        "the connection to Kaggle could not be made or broke off ({reason}); check the network "
-        "and run the same command again.",
+        r"incompleteread|timed out|network is unreachable",
+        "the connection to Kaggle could not be made or broke off ({reason}); check {network} and "
+        "run the same command again.",
         False,
     ),
     _Rule(
@@ -79,7 +112,14 @@ _RULES = (
         True,
     ),
     _Rule(
-        r"\brules\b|\b403 client error: forbidden for url: \S*competitionapiservice",
+        r"\bphone\b|\b(account|identity) verification|\bverify your",
+        "Kaggle wants your account verified first; open https://www.kaggle.com/settings and do "
+        "so, then run the same command again (it said: {said}).",
+        True,
+    ),
+    _Rule(
+        r"\brules\b|permission 'competitions\.|"
+        r"\b403 client error: forbidden for url: \S*competitionapiservice",
         "Kaggle lets you take part only after you have accepted the rules; open {url}/rules, "
         "accept them, then run the same command again (it said: {said}).",
         True,
@@ -100,7 +140,6 @@ _RULES = (
 
 _REASONS = (
     "connection refused",
-    "name or service not known",
     "network is unreachable",
     "timed out",
     "remote end closed connection",
@@ -122,9 +161,14 @@ def fault_of(output: Output, competition: Competition) -> KaggleFault:
     hints = re.sub(r"https://\S+/rules", "", hints)
     text = f"{said}\n{output.stdout}\n{hints}".lower()
     reason = next((reason for reason in _REASONS if reason in text), "no answer")
+    proxy = _proxy()
+    network = f"the network and the proxy {proxy}" if "proxyerror" in text else "the network"
     for rule in _RULES:
-        if re.search(rule.words, text):
+        if found := re.search(rule.words, text):
             sentence = rule.sentence.format(
+                **found.groupdict(),
+                proxy=proxy,
+                network=network,
                 said=re.sub(r"^[\w.]+Error: | for url: \S+", "", said),
                 reason=reason,
                 slug=competition.slug,
@@ -141,6 +185,12 @@ def fault_of(output: Output, competition: Competition) -> KaggleFault:
     return KaggleFault(
         f'Kaggle refused with the words "{said}"; see {competition.url}.', refused=True
     )
+
+
+def _proxy() -> str:
+    """The proxy that the command asks, from the environment or the system, without its password."""
+    proxies = getproxies()
+    return scrub(proxies.get("https") or proxies.get("all") or proxies.get("http") or "", [])
 
 
 def _said(output: Output) -> str:

@@ -77,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
             case _ if not self._authorized() and name != "IntrospectToken":
                 self._answer(refusal(401, "Unauthorized"))
             case _ if name == "DownloadDataFiles" and body["competitionName"] == self.kaggle.slug:
-                self._redirect(f"http://localhost/storage/{self.kaggle.slug}.zip?signature=s3cr3t")
+                self._redirect(f"{self.kaggle.storage}/{self.kaggle.slug}.zip?signature=s3cr3t")
             case _:
                 with self.kaggle._mutex:
                     answer = self.kaggle.act(name, body)

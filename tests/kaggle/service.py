@@ -74,6 +74,7 @@ class KaggleServer:
         num_pending_polls: How often a new submission is listed as PENDING before it is scored.
         score: Public score of a submission.
         scoring_error: If given, submissions end as ERROR with this description.
+        storage: Where the archive is said to lie.
         token: The API token that is accepted.
         requests: (name, JSON body or headers) of everything asked, in order.
     """
@@ -85,6 +86,7 @@ class KaggleServer:
     score: str = "0.99642"
     scoring_error: str = ""
     active_token: bool = True
+    storage: str = "http://localhost/storage"
     token: str = TOKEN
     submissions: list[dict[str, Any]] = field(default_factory=list)
     uploads: dict[str, bytes] = field(default_factory=dict)

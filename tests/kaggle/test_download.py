@@ -118,6 +118,16 @@ def test_an_interrupt_leaves_nothing(kaggle_server: KaggleServer, folder: Path) 
             "open https://www.kaggle.com/competitions/digit-recognizer/rules, accept them",
         ),
         ("DownloadDataFiles", Answer(403, "<html>"), "digit-recognizer/rules, accept them"),
+        (
+            "DownloadDataFiles",
+            refusal(403, "Permission 'competitions.participate' was denied"),
+            "digit-recognizer/rules, accept them",
+        ),
+        (
+            "DownloadDataFiles",
+            refusal(403, "Phone verification required"),
+            "Kaggle wants your account verified first; open https://www.kaggle.com/settings and",
+        ),
         ("DownloadDataFiles", refusal(404, "Competition not found"), "knows no competition digit"),
         ("DownloadDataFiles", refusal(429, "Too many requests"), "takes no more requests"),
         ("DownloadDataFiles", Answer(503, "<html>"), "Kaggle itself has a fault just now (503"),
