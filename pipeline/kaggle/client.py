@@ -23,19 +23,23 @@ from pipeline.kaggle.credentials import check_credentials
 from pipeline.kaggle.faults import KaggleFault, fault_of
 
 __all__ = ["KaggleFault", "Limits", "Submission", "check_credentials", "download"]
-__all__ += ["error_text", "list_submissions", "submission_limits", "submit"]
+__all__ += ["Listing", "ask_for", "list_submissions", "submission_limits", "submit"]
 
 _CALL_TIMEOUT_S = 60.0
 # 2.2.5 goes on for 369 s with an upload host that cannot be reached.
 _SUBMIT_TIMEOUT_S = 600.0
 _DOWNLOAD_TIMEOUT_S = 3600.0
+# Whatever page size is asked for, Kaggle's pages had 20 submissions (2019) or 50 (since 2024):
+# github.com/Kaggle/kaggle-cli/issues/166 and 892. A first page of fewer is the only one.
+_SMALLEST_PAGE = 20
+_MOST_PAGES = 40
 # Between its five attempts the command waits at most 33 s.
 _STALL_S = 120.0
 
 
 @dataclass(frozen=True)
 class Submission:
-    """One line of the submissions list.
+    """One of your submissions.
 
     Attributes:
         reference: Kaggle's number for it.
@@ -43,6 +47,7 @@ class Submission:
         date: When it was made, UTC, as Kaggle writes it: the day first.
         status: "pending", "complete" or "error".
         score: The public score, once there is one.
+        error: Why it could not be scored; the list does not tell that, only `ask_for`.
     """
 
     reference: str
@@ -50,6 +55,20 @@ class Submission:
     date: str
     status: str
     score: float | None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Your submissions, newest first.
+
+    Attributes:
+        submissions: What was read of Kaggle's list.
+        missing: Why there may be older ones, in a sentence; empty if these are all.
+    """
+
+    submissions: list[Submission]
+    missing: str = ""
 
 
 @dataclass(frozen=True)
@@ -196,16 +215,42 @@ def submit(competition: Competition, csv_file: Path, message: str) -> None:
         raise fault_of(output, competition)
 
 
-def list_submissions(competition: Competition) -> list[Submission]:
-    """Return your newest submissions (at most 200), newest first.
+def list_submissions(competition: Competition, *, until: str = "") -> Listing:
+    """Return your submissions, newest first, from as many pages as Kaggle has.
+
+    Args:
+        competition: One that is on Kaggle.
+        until: Read no further than to the page with a submission whose message contains this.
 
     Raises:
-        KaggleFault: The command failed.
+        KaggleFault: The command failed on the first page; on a later one, the list ends there.
         UserError: There are no credentials, or no `kaggle` command.
     """
     check_credentials(f"or look at {competition.url}/submissions in a browser.")
+    found: dict[str, Submission] = {}
+    for page in range(1, _MOST_PAGES + 1):
+        try:
+            listed = _list_page(competition, page)
+        except KaggleFault as fault:
+            if page == 1:
+                raise
+            return Listing(list(found.values()), f"Kaggle did not show more of them: {fault}")
+        new = {each.reference: each for each in listed if each.reference not in found}
+        found |= new
+        if until and any(until in each.description for each in new.values()):
+            break
+        if not listed or (page == 1 and len(listed) < _SMALLEST_PAGE):
+            return Listing(list(found.values()))
+        if not new:
+            return Listing(list(found.values()), "Kaggle shows the same page again and again.")
+    return Listing(list(found.values()), f"only the newest {len(found):,} were read.")
+
+
+def _list_page(competition: Competition, page: int) -> list[Submission]:
     output = _call(
-        competition, "submissions", competition.slug, "--csv", "--quiet", "--page-size=200"
+        competition,
+        *("submissions", competition.slug, "--csv", "--quiet", "--page-size=200"),
+        page=page,
     )
     # Warnings, for one about the access rights of kaggle.json, come before the table.
     table = re.search(r"^ref,", output.stdout, re.MULTILINE)
@@ -227,22 +272,32 @@ def list_submissions(competition: Competition) -> list[Submission]:
     ]
 
 
+def ask_for(competition: Competition, reference: str) -> Submission | None:
+    """Return the submission of that number; None if Kaggle does not tell."""
+    try:
+        output = _call(competition, "submission", reference)
+    except KaggleFault:
+        return None
+    # A name and its value in each line; further lines of a value are indented below the first.
+    rows = re.findall(r"^(\S[^:\n]*): *(.*(?:\n .*)*)", output.stdout, re.MULTILINE)
+    told = {name: " ".join(value.split()) for name, value in rows}
+    if output.code != 0 or told.get("Submission Ref") != reference:
+        return None
+    return Submission(
+        reference=reference,
+        description=told.get("Description", ""),
+        date=told.get("Submission Date", ""),
+        status=told.get("Status", "pending").lower(),
+        score=_number(told.get("Public Score", "")),
+        error=told.get("Error", ""),
+    )
+
+
 def _number(text: str) -> float | None:
     try:
         return float(text)
     except ValueError:
         return None
-
-
-def error_text(competition: Competition, reference: str) -> str:
-    """Return Kaggle's words for why a submission could not be scored; empty if unknown."""
-    try:
-        output = _call(competition, "submission", reference)
-    except KaggleFault:
-        return ""
-    # Further lines of the text are indented below the first.
-    found = re.search(r"^Error: *(.+(?:\n +.+)*)", output.stdout, re.MULTILINE)
-    return " ".join(found[1].split()) if found and output.code == 0 else ""
 
 
 def submission_limits(competition: Competition) -> Limits | None:
@@ -261,13 +316,15 @@ def _call(
     *arguments: str,
     timeout_s: float = _CALL_TIMEOUT_S,
     on_tick: Callable[[], None] = lambda: None,
+    page: int = 1,
 ) -> Output:
     """Run `kaggle competitions ...`; a timeout becomes a fault."""
+    arguments = ("competitions", *arguments)
     try:
-        return run_kaggle("competitions", *arguments, timeout_s=timeout_s, on_tick=on_tick)
+        return run_kaggle(*arguments, timeout_s=timeout_s, on_tick=on_tick, page=page)
     except CommandTimeout:
         raise KaggleFault(
-            f"Kaggle did not answer in time (`kaggle competitions {arguments[0]}` for "
+            f"Kaggle did not answer in time (`kaggle {' '.join(arguments[:2])}` for "
             f"{competition.slug} was stopped); check the network and run the same command again.",
             refused=False,
         ) from None

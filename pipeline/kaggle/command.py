@@ -22,6 +22,16 @@ from pipeline.kaggle.hiding import known_secrets, scrub
 # Older ones report a refused upload as a success, and go on with a download by an error page.
 OLDEST_VERSION = (2, 2, 5)
 
+# The command line knows no pages of the list of submissions, but the function behind it does: so
+# the command is started by way of Python, with that one argument set.
+_ON_PAGE = """
+import functools, sys
+import kaggle.cli
+api, page = kaggle.cli.api, int(sys.argv.pop(1))
+api.competition_submissions_cli = functools.partial(api.competition_submissions_cli, page=page)
+sys.exit(kaggle.cli.main())
+"""
+
 _TICK_S = 0.2
 _VERSION_TIMEOUT_S = 60.0
 
@@ -58,7 +68,10 @@ class CommandTimeout(Exception):
 
 
 def run_kaggle(
-    *arguments: str, timeout_s: float, on_tick: Callable[[], None] = lambda: None
+    *arguments: str,
+    timeout_s: float,
+    on_tick: Callable[[], None] = lambda: None,
+    page: int = 1,
 ) -> Output:
     """Run `kaggle` and return what it printed, whatever its exit code.
 
@@ -66,14 +79,19 @@ def run_kaggle(
         *arguments: The command line behind `kaggle`.
         timeout_s: Stop it after so long; it sets no time limits of its own.
         on_tick: Called a few times per second while it runs; what it raises stops the command.
+        page: Which page of the list of submissions is asked for. All but the first can be had
+            only from the command that was installed with this interpreter; another one fails.
 
     Raises:
         UserError: There is no such command, or it is too old.
         CommandTimeout: It took longer than `timeout_s`.
     """
     deadline = time.monotonic() + timeout_s
+    command = [_executable()]
+    if page > 1:
+        command = [sys.executable, "-P", "-c", _ON_PAGE, str(page)]  # -P: not a kaggle.py from here
     # --no-warn: no remark about newer versions in front of the tables that are parsed.
-    command = [_executable(), "--no-warn", *arguments]
+    command += ["--no-warn", *arguments]
     with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,

@@ -45,8 +45,10 @@ class Upload:
         """
         before = self._receipt_before()
         mark = f"[drp-{secrets.token_hex(4)}]"
-        if before and before.csv_sha256 == new.csv_sha256 and not force:
-            if before.status in ("submitting", "pending") and (found := self._find(before.mark)):
+        is_same = before is not None and before.csv_sha256 == new.csv_sha256
+        if before and is_same and before.status in ("submitting", "pending") and not force:
+            found, missing = self._look(before)
+            if found:
                 self.reporter.line(f"Going on with submission {found.reference}, made before.")
                 return self._update(before, found)
             if before.status == "pending":
@@ -54,10 +56,16 @@ class Upload:
                     f"Kaggle no longer lists submission {before.reference} of {self.csv_file}; "
                     "are these the credentials it was made with? FORCE=1 uploads it again."
                 )
-            if before.status == "submitting":
-                # An upload that outlived our killed process may still arrive; with the same mark
-                # it is found whichever of the two comes first.
-                mark = before.mark
+            if missing:
+                raise UserError(
+                    f"whether {self.csv_file} was uploaded before is not known: no submission "
+                    f"that Kaggle shows is marked {before.mark}, but there may be more of "
+                    f"them, for {missing} Look for it at {self.competition.url}/submissions; "
+                    "FORCE=1 uploads it again."
+                )
+            # An upload that outlived our killed process may still arrive; with the same mark
+            # it is found whichever of the two comes first.
+            mark = before.mark
         if not force:
             self._refuse_duplicate(new.csv_sha256)
         text = Message(new.run, accuracy, mark).compose(what)
@@ -76,7 +84,7 @@ class Upload:
             raise
         refused = fault is not None and fault.refused
         try:
-            found = self._find(receipt.mark, looks=1 if refused else _LOOKS)
+            found, _ = self._look(receipt, looks=1 if refused else _LOOKS)
         except KaggleFault as error:
             if not refused:
                 raise UserError(
@@ -117,7 +125,8 @@ class Upload:
                 bar.advance(int(elapsed_s) - shown_s, f"submission {receipt.reference}")
                 shown_s = int(elapsed_s)
                 try:
-                    if found := self._find(receipt.mark):
+                    found, _ = self._look(receipt)
+                    if found:
                         receipt = self._update(receipt, found)
                     num_failed = 0
                 except KaggleFault as error:
@@ -141,21 +150,27 @@ class Upload:
             self.reporter.line(f"Submissions left today: {limits.num_left}")
         return receipt
 
-    def _find(self, mark: str, looks: int = 1) -> Submission | None:
-        """The submission with that mark, if Kaggle lists it."""
+    def _look(self, receipt: Receipt, looks: int = 1) -> tuple[Submission | None, str]:
+        """The receipt's submission, if Kaggle has it; and why it might be there all the same."""
+        missing = ""
         for look in range(looks):
             if look:
                 time.sleep(1.0)
             try:
-                submissions = client.list_submissions(self.competition)
+                listing = client.list_submissions(self.competition, until=receipt.mark)
             except KaggleFault as error:
                 if error.refused or look == looks - 1:
                     raise
                 continue
-            for submission in submissions:
-                if mark in submission.description:
-                    return submission
-        return None
+            for submission in listing.submissions:
+                if receipt.mark in submission.description:
+                    return submission, ""
+            missing = listing.missing
+        if receipt.reference:
+            asked = client.ask_for(self.competition, receipt.reference)
+            if asked and receipt.mark in asked.description:
+                return asked, ""
+        return None, missing
 
     def _update(self, receipt: Receipt, found: Submission) -> Receipt:
         """The receipt with what Kaggle says now; written if that is new."""
@@ -163,7 +178,8 @@ class Upload:
         if found.status == "complete":
             update["score"] = found.score
         elif found.status == "error":
-            update["error"] = client.error_text(self.competition, found.reference) or (
+            asked = client.ask_for(self.competition, found.reference)
+            update["error"] = (asked and asked.error) or (
                 f"the reason stands at {self.competition.url}/submissions."
             )
         else:

@@ -62,8 +62,11 @@ def list_entries(competition: Competition, workspace: Workspace) -> tuple[list[E
     if not competition.on_kaggle:
         receipts.sort(key=lambda receipt: receipt.submitted_at, reverse=True)
         return [entry_of_receipt(receipt, competition.num_test) for receipt in receipts], notes
-    listed = list_submissions(competition)
+    listing = list_submissions(competition)
+    listed = listing.submissions
     entries, unlisted = join_submissions(listed, receipts, competition.num_test)
+    if listing.missing:
+        notes.append(f"older submissions may be missing here: {listing.missing}")
     notes += [
         f"{workspace.receipt(receipt.run).relative_to(workspace.root)}: Kaggle's list of your "
         f"newest {len(listed)} submissions has none marked {receipt.mark}."

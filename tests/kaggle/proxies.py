@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-# Self-signed, for api.kaggle.com, with its key: worth nothing outside these tests.
 CERTIFICATE = Path(__file__).with_name("company_proxy.pem")
 
 

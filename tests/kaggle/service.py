@@ -71,6 +71,8 @@ class KaggleServer:
         archive: The competition's zip.
         submissions: As `ListSubmissions` returns them, newest first.
         uploads: Content of each uploaded file, by upload token.
+        page_size: Submissions on a page, whatever size is asked for.
+        turns_pages: Whether another page than the first can be had.
         num_pending_polls: How often a new submission is listed as PENDING before it is scored.
         score: Public score of a submission.
         scoring_error: If given, submissions end as ERROR with this description.
@@ -82,6 +84,8 @@ class KaggleServer:
     slug: str = "digit-recognizer"
     archive: bytes = field(default_factory=lambda: zip_of({"train.csv": os.urandom(2_500_000)}))
     num_allowed: int = 5
+    page_size: int = 50
+    turns_pages: bool = True
     num_pending_polls: int = 0
     score: str = "0.99642"
     scoring_error: str = ""
@@ -182,7 +186,9 @@ class KaggleServer:
                     submission |= {"status": "ERROR", "errorDescription": self.scoring_error}
                 else:
                     submission |= {"status": "COMPLETE", "publicScore": self.score}
-        return Answer(200, {"submissions": [dict(entry) for entry in self.submissions]})
+        start = (body.get("page", 1) - 1) * self.page_size if self.turns_pages else 0
+        page = self.submissions[start : start + self.page_size]
+        return Answer(200, {"submissions": [dict(entry) for entry in page]})
 
     def _get_submission(self, body: dict[str, Any]) -> Answer:
         found = [entry for entry in self.submissions if entry["ref"] == body.get("ref")]

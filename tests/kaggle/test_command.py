@@ -41,10 +41,10 @@ def test_the_list_is_read_behind_warnings(
     settings.parent.mkdir()
     settings.write_text(json.dumps({"username": "u", "key": "k"}))
     settings.chmod(0o644)  # readable by others: the command prints a warning
-    assert list_submissions(DIGITS) == []
+    assert list_submissions(DIGITS).submissions == []
     kaggle_server.num_pending_polls = 1
     kaggle_server.act("CreateSubmission", {"submissionDescription": 'a, "quoted"\nmessage [drp-1]'})
-    found = list_submissions(DIGITS)[0]
+    found = list_submissions(DIGITS).submissions[0]
     assert (found.reference, found.description) == ("50000000", 'a, "quoted"\nmessage [drp-1]')
     assert (found.status, found.score) == ("pending", None)
     assert submission_limits(DIGITS) == Limits(num_today=1, num_left=4)

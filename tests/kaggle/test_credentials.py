@@ -100,7 +100,7 @@ def test_what_is_wrong_with_a_file_is_said_and_the_advice_mends_it(
     named = "~/.kaggle/access_token" if name == "access_token" else str(path.resolve())
     assert os.path.normpath(sentence.partition(f" {fault}")[0]) == named
     follow_advice(sentence)
-    assert list_submissions(DIGITS) == []
+    assert list_submissions(DIGITS).submissions == []
     files = [file for file in home.rglob("*") if file.is_file()]
     assert [file.stat().st_mode & 0o777 for file in files] == [0o600]
 
@@ -177,7 +177,7 @@ def test_a_damaged_file_is_no_matter_where_another_place_is_used(home: Path) -> 
     (home / ".kaggle" / "kaggle.json").write_text("{")
     (home / ".kaggle" / "access_token").write_text(TOKEN)
     check_credentials(WAY_OUT)
-    assert list_submissions(DIGITS) == []
+    assert list_submissions(DIGITS).submissions == []
 
 
 def test_a_token_too_long_for_a_file_name(
@@ -193,4 +193,4 @@ def test_a_token_too_long_for_a_file_name(
         assert token not in sentence
         follow_advice(sentence)
         monkeypatch.delenv("KAGGLE_API_TOKEN")
-    assert list_submissions(DIGITS) == []
+    assert list_submissions(DIGITS).submissions == []
