@@ -75,20 +75,6 @@ PYTHON = python3
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
 
-quote = '$(subst ','\'',$(strip $(1)))'
-option = $(if $(strip $($(2))),$(1)=$(call quote,$($(2))))
-forced = $(and $(strip $(FORCE)),$(filter $(1),$(MAKECMDGOALS)))
-
-VENV := .venv
-PIPELINE := $(VENV)/bin/python -m pipeline
-INPUT := input/$(strip $(COMPETITION))
-KNOBS = --competition=$(call quote,$(COMPETITION)) \
-  $(call option,--preset,PRESET) $(call option,--model,MODEL) $(call option,--augment,AUGMENT) \
-  $(call option,--augment-engine,AUGMENT_ENGINE) \
-  $(call option,--seed,SEED) $(call option,--epochs,EPOCHS) $(call option,--valid,VALID) \
-  $(call option,--folds,$(if $(strip $(FOLD)),FOLD,FOLDS)) $(call option,--jobs,JOBS) \
-  $(call option,--device,DEVICE) $(call option,--set,SET) $(call option,--run,RUN)
-
 # make would take a misspelt knob without a word and do something else than was meant.
 KNOB_NAMES := COMPETITION PRESET MODEL AUGMENT AUGMENT_ENGINE SEED EPOCHS VALID FOLDS FOLD JOBS \
   DEVICE SET RUN RUNS A B IMAGES SEEDS BASE TRIALS ZIP ANY_SIZE MESSAGE SORT CSV FORCE BENCH SLOW PYTHON
@@ -100,6 +86,31 @@ endif
 ifeq ($(words $(filter FOLD FOLDS,$(TYPED))),2)
 $(error FOLD and FOLDS are the same knob; give one of them)
 endif
+
+# What was typed is data: no `$` in it means anything to make, and no quote, blank or line end to the
+# shell, which finds it in the environment. In all but two, one blank is as good as more.
+$(foreach name,$(filter ZIP MESSAGE,$(TYPED)),$(eval override $(name) := $$(value $(name))))
+$(foreach name,$(filter-out ZIP MESSAGE,$(TYPED)),$(eval override $(name) := $$(strip $$(value $(name)))))
+export $(KNOB_NAMES)
+option = $(if $($(2)),$(1)="$$$(2)")
+quote = '$(subst ','\'',$(1))'
+
+# Switches. A word that is neither yes nor no is refused before anything is done.
+not_a_switch = $(filter-out 1 yes true 0 no false,$($(1)))$(word 2,$($(1)))
+$(foreach name,IMAGES ANY_SIZE CSV FORCE SLOW,$(if $(call not_a_switch,$(name)),$(error \
+  $(name)=$($(name)) is neither on (1, yes, true) nor off (0, no, false, empty))))
+on = $(filter 1 yes true,$($(1)))
+forced = $(and $(call on,FORCE),$(filter $(1),$(MAKECMDGOALS)))
+
+VENV := .venv
+PIPELINE := $(VENV)/bin/python -m pipeline
+INPUT := input/$(COMPETITION)
+KNOBS = --competition="$$COMPETITION" \
+  $(call option,--preset,PRESET) $(call option,--model,MODEL) $(call option,--augment,AUGMENT) \
+  $(call option,--augment-engine,AUGMENT_ENGINE) \
+  $(call option,--seed,SEED) $(call option,--epochs,EPOCHS) $(call option,--valid,VALID) \
+  $(call option,--folds,$(if $(FOLD),FOLD,FOLDS)) $(call option,--jobs,JOBS) \
+  $(call option,--device,DEVICE) $(call option,--set,SET) $(call option,--run,RUN)
 
 # Cross-validation trains every fold, unless it is told which.
 ifneq ($(filter cv,$(MAKECMDGOALS)),)
@@ -115,7 +126,8 @@ endif
 # of out-of-fold probabilities stands for all that is trained.
 ifdef ENVIRONMENT_READY
 ifneq ($(filter train cv predict submission submit,$(MAKECMDGOALS)),)
-PLAN := $(shell $(PIPELINE) plan $(KNOBS))
+# `shell` does not see what is exported.
+PLAN := $(shell $(foreach name,$(KNOB_NAMES),$(name)=$(call quote,$($(name)));) $(PIPELINE) plan $(KNOBS))
 ifeq ($(PLAN),)
 $(error stopped by the error above)
 endif
@@ -140,7 +152,7 @@ demo:
 
 ## the tests, offline; SLOW=1 also the slow ones
 test:
-	$(VENV)/bin/python -m pytest -n auto $(if $(strip $(SLOW)),--slow)
+	$(VENV)/bin/python -m pytest -n auto $(if $(call on,SLOW),--slow)
 
 ## get the CSV files: by the Kaggle CLI, or ZIP=~/Downloads/digit-recognizer.zip
 data: $(INPUT)/manifest.json
@@ -174,7 +186,7 @@ submission: $(SUBMISSION)
 
 ## average finished runs: RUNS="a b c"; then make submit RUN=<the name it prints>
 ensemble:
-	@$(PIPELINE) ensemble --runs=$(call quote,$(RUNS)) $(call option,--run,RUN) \
+	@$(PIPELINE) ensemble $(call option,--runs,RUNS) $(call option,--run,RUN) \
 	  $(call option,--device,DEVICE) $(if $(call forced,ensemble),--force)
 
 ## submission, upload, wait for the score, write submissions/<run>.json
@@ -183,7 +195,7 @@ submit: $(SUBMISSION)
 
 ## is run B better than run A? make compare A=... B=...
 compare:
-	@$(PIPELINE) compare $(call option,--a,A) $(call option,--b,B) $(if $(strip $(IMAGES)),--images)
+	@$(PIPELINE) compare $(call option,--a,A) $(call option,--b,B) $(if $(call on,IMAGES),--images)
 
 ## does a change help? trains it and its baseline until that is clear
 try: $(INPUT)/folds.csv
@@ -199,24 +211,24 @@ report:
 
 ## what could make a score false: copies, drift, runs that saw their images
 audit: $(INPUT)/folds.csv
-	@$(PIPELINE) audit --competition=$(call quote,$(COMPETITION)) $(call option,--run,RUN) \
+	@$(PIPELINE) audit $(call option,--competition,COMPETITION) $(call option,--run,RUN) \
 	  $(call option,--device,DEVICE)
 
 ## all runs, newest first; SORT=accuracy, time, score, name, ...
 runs:
-	@$(PIPELINE) runs $(call option,--sort,SORT) $(if $(strip $(CSV)),--csv)
+	@$(PIPELINE) runs $(call option,--sort,SORT) $(if $(call on,CSV),--csv)
 
 ## your submissions: expected score, actual score, inside or outside
 leaderboard:
-	@$(PIPELINE) leaderboard --competition=$(call quote,$(COMPETITION)) $(if $(strip $(CSV)),--csv)
+	@$(PIPELINE) leaderboard $(call option,--competition,COMPETITION) $(if $(call on,CSV),--csv)
 
 CSV_FILES := $(wildcard $(INPUT)/train.csv $(INPUT)/test.csv $(INPUT)/sample_submission.csv)
-$(INPUT)/manifest.json: $(CSV_FILES) $(if $(strip $(ZIP))$(call forced,data),always)
-	@$(PIPELINE) data --competition=$(call quote,$(COMPETITION)) $(call option,--zip,ZIP) \
-	  $(if $(strip $(ANY_SIZE)),--any-size) $(if $(call forced,data),--force)
+$(INPUT)/manifest.json: $(CSV_FILES) $(if $(ZIP)$(call forced,data),always)
+	@$(PIPELINE) data $(call option,--competition,COMPETITION) $(call option,--zip,ZIP) \
+	  $(if $(call on,ANY_SIZE),--any-size) $(if $(call forced,data),--force)
 
 $(INPUT)/folds.csv: $(INPUT)/manifest.json
-	@$(PIPELINE) split --competition=$(call quote,$(COMPETITION))
+	@$(PIPELINE) split $(call option,--competition,COMPETITION)
 
 RETRAIN := $(call forced,train cv predict submission)
 $(TRAINED): $(INPUT)/folds.csv $(if $(RUN_OPEN)$(RETRAIN),always)
@@ -238,7 +250,7 @@ $(VENV)/ready.mk: pyproject.toml requirements.lock
 
 ## measure how fast this machine augments, trains and predicts; BENCH= names one
 bench: $(if $(findstring time-to-score,$(BENCH))$(filter all,$(BENCH)),$(INPUT)/folds.csv)
-	@$(PIPELINE) bench --competition=$(call quote,$(COMPETITION)) $(call option,--bench,BENCH) \
+	@$(PIPELINE) bench $(call option,--competition,COMPETITION) $(call option,--bench,BENCH) \
 	  $(call option,--device,DEVICE) $(call option,--seed,SEED)
 
 ## ruff, format check, type check

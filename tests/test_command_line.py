@@ -36,3 +36,10 @@ def test_each_has_its_own_help():
     shown = run("try", "--help").stdout
     assert "usage: python -m pipeline try" in shown
     assert "--seeds" in shown and "--augment" in shown
+
+
+@pytest.mark.parametrize("word", ["0", "no", "1"])
+def test_a_flag_takes_no_word_that_could_be_taken_for_yes(word):
+    refused = run("runs", f"--csv={word}")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert f"Unrecognized options: {word}" in refused.stderr

@@ -13,6 +13,7 @@ import pytest
 from pipeline.runs.workspace import Workspace
 from tests import tiny
 from tests.comparison.runs import write_run
+from tests.data.csv_files import write_zip
 from tests.kaggle.server import running_server
 
 REPOSITORY = Path(__file__).parents[1]
@@ -73,6 +74,15 @@ def make_checkout(root: Path) -> Checkout:
 def checkout(tiny_workspace) -> Checkout:
     """Data and folds are there, nothing is trained."""
     return make_checkout(tiny_workspace.root)
+
+
+@pytest.fixture
+def told(checkout) -> Checkout:
+    """A checkout whose python prints, as JSON, what it was told."""
+    python = checkout.root / ".venv" / "bin" / "python"
+    told = "import json, sys; print(json.dumps(sys.argv[3:]))"
+    python.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c '{told}' \"$@\"\n")
+    return checkout
 
 
 @pytest.fixture(scope="session")
@@ -178,7 +188,8 @@ def test_cv_trains_every_fold_and_predicts(checkout):
 
 
 def test_fold_is_another_name_of_folds(checkout):
-    assert "--folds='all-data'" in checkout.make("-n", "train", *QUICK, "FOLD=all-data")
+    listed = checkout.make("settings", *QUICK, "FOLD=all-data")
+    assert re.search(r"^folds +all-data ", listed, re.M)
     refused = checkout.make("train", *QUICK, "FOLD=0", "FOLDS=1", ok=False)
     assert "FOLD and FOLDS are the same knob" in refused
 
@@ -219,10 +230,10 @@ def test_submit_uploads_by_the_real_command_and_waits_for_the_score(submitted, t
     (run,) = submitted.runs()
     with running_server() as server:
         kaggle = server.environment(tmp_path / "home")
-        text = submitted.make("submit", *QUICK, "MESSAGE=it's $$1", environment=kaggle)
+        text = submitted.make("submit", *QUICK, "MESSAGE=it's $1  (100 %)", environment=kaggle)
         assert "score       0.99642 (public leaderboard)" in text
         receipt = json.loads(submitted.workspace.receipt(run).read_text())
-        assert receipt["message"].startswith(f"it's $1 | run {run} | validation ")
+        assert receipt["message"].startswith(f"it's $1 (100 %) | run {run} | validation ")
         again = submitted.make("submit", *QUICK, ok=False, environment=kaggle)
         assert "was already submitted" in again
         assert server.count("CreateSubmission") == 1
@@ -286,6 +297,52 @@ def test_clean_spares_what_cannot_be_made_again(submitted):
     assert inputs.train.exists()
 
 
+NASTY = (
+    "my  digits (1).zip",
+    "a $1 $$ $(shell touch hacked) ${HOME} $",
+    "costs $(",
+    'it\'s "so", \\ and \\\\ and `touch hacked`',
+    "#1 : = := ; | & * ? % ~ ! ^ <x> \\",
+    "two\nlines\n\nthat $1 is",
+    "-x --force",
+    "ein Ä, ein → und ein \udcff",
+)
+
+
+@pytest.mark.parametrize("value", NASTY)
+def test_what_is_typed_reaches_the_command_untouched(told, value):
+    knobs = (f"ZIP={value}", "FORCE=yes", "COMPETITION=practice")
+    options = ["--competition=practice", f"--zip={value}", "--force"]
+    assert json.loads(told.make("data", *knobs)) == ["data", *options]
+    with (told.root / "Makefile").open("a") as makefile:  # as `make demo` does
+        makefile.write("again:\n\t@$(MAKE) --no-print-directory data\n")
+    assert json.loads(told.make("again", *knobs)) == ["data", *options]
+    one_line = " ".join(value.split())
+    assert json.loads(told.make("compare", f"A={value}")) == ["compare", f"--a={one_line}"]
+    assert not (told.root / "hacked").exists()
+
+
+def test_a_zip_of_any_name_is_read(checkout):
+    shutil.rmtree(checkout.root / "input")
+    source = tiny.write_downloads(checkout.root / "downloads")
+    name = 'my  digits $1 #(it\'s "1").zip'
+    write_zip(checkout.root / name, source)
+    text = checkout.make("data", f"ZIP={name}", "ANY_SIZE=true", "FORCE=0")
+    assert f"read from {name} and checked" in text
+    refused = checkout.make("data", "ZIP=downloads", "ANY_SIZE=no", "FORCE=1", ok=False)
+    assert "train.csv has 200 rows, but digit-recognizer has 42,000" in refused
+
+
+@pytest.mark.parametrize("word", ["0", "no", "false", "", " 0 ", "1", "yes", "true"])
+def test_a_switch_is_off_where_its_word_says_so(told, word):
+    on = word in ("1", "yes", "true")
+    options = json.loads(told.make("data", f"FORCE={word}", f"ANY_SIZE={word}", "ZIP=x"))
+    assert ("--force" in options, "--any-size" in options) == (on, on)
+    assert ("--images" in told.make("compare", f"IMAGES={word}")) is on
+    assert ("--csv" in told.make("runs", f"CSV={word}")) is on
+    assert ("--slow" in told.make("-n", "test", f"SLOW={word}")) is on
+
+
 @pytest.mark.parametrize(
     ("knobs", "said"),
     [
@@ -297,13 +354,18 @@ def test_clean_spares_what_cannot_be_made_again(submitted):
         (["RUN=a/../b"], "RUN='a/../b' cannot name a run"),
         (["RUN=it's; touch hacked"], "cannot name a run"),
         (["SET=model=`touch hacked`"], "SET has"),
-        (["MODEL=$$(touch hacked)"], "MODEL='$(touch hacked)' is not known"),
+        (["MODEL=$(touch hacked)"], "MODEL='$(touch hacked)' is not known"),
+        (["MODEL=$(shell touch hacked)"], "MODEL='$(shell touch hacked)' is not known"),
+        (["FORCE=maybe"], "FORCE=maybe is neither on (1, yes, true) nor off (0, no, false, empty)"),
+        (["SLOW=1 0"], "SLOW=1 0 is neither on"),
     ],
 )
 def test_a_wrong_knob_ends_in_one_sentence(checkout, knobs, said):
     text = checkout.make("train", "DEVICE=cpu", *knobs, ok=False)
     assert said in text
-    assert len([x for x in text.splitlines() if x.startswith("error:") or "no knob" in x]) == 1
+    assert (
+        len(re.findall(r"^error: |^Makefile:\d+: \*\*\* (?!stopped by the error)", text, re.M)) == 1
+    )
     assert not (checkout.root / "hacked").exists()
     assert not checkout.runs()
 
