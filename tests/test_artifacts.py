@@ -1,8 +1,10 @@
 """Files are whole or absent; damaged ones end in one sentence."""
 
 import errno
+import fcntl
 import multiprocessing
 import os
+import re
 import signal
 import stat
 import time
@@ -16,6 +18,7 @@ from pipeline.errors import UserError
 from pipeline.runs.probs import Probs, load_probs, save_probs
 from pipeline.runs.records import RunConfig
 from pipeline.runs.weights import load_network
+from tests import tiny
 
 CONFIG = RunConfig(
     run="r",
@@ -68,6 +71,48 @@ def test_a_lock_is_freed_when_its_holder_is_killed(tmp_path):
     holder.join()
     with locked(tmp_path / ".lock", "the run"):
         pass
+
+
+def _refuse_to_lock(file: object, operation: int) -> None:
+    raise OSError(errno.ENOLCK, "No locks available")
+
+
+def _hold_without_flock(path, held):
+    fcntl.flock = _refuse_to_lock
+    _hold(path, held)
+
+
+def test_a_disk_without_locks_still_lets_one_process_write_at_a_time(tmp_path, monkeypatch):
+    path = tmp_path / ".lock"
+    path.touch()  # as it lies there after the folder came from a disk with locks
+    context = multiprocessing.get_context("fork")
+    held = context.Event()
+    holder = context.Process(target=_hold_without_flock, args=(path, held))
+    holder.start()
+    assert held.wait(30)
+    monkeypatch.setattr(fcntl, "flock", _refuse_to_lock)
+    marker = re.escape(str(tmp_path / ".lock-holder"))
+    with (
+        pytest.raises(UserError, match=f"the run is being written .* or delete {marker} if there"),
+        locked(path, "the run"),
+    ):
+        pass
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.join()
+    for _ in range(2):
+        with locked(path, "the run"):
+            pass
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disk_without_permission_bits_is_written_all_the_same(tmp_path, monkeypatch):
+    def refuse(*arguments: object, **options: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    write_text(tmp_path / "x.txt", "new")
+    assert (tmp_path / "x.txt").read_text() == "new"
+    tiny.prepare(tmp_path / "work")  # `make data` and `make split`
 
 
 @pytest.mark.parametrize("name", ["config.toml", "config.json"])

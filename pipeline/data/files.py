@@ -31,10 +31,19 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
+        set_mode(temporary, 0o644)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def set_mode(path: Path, mode: int) -> None:
+    """Set a file's permission bits where the disk has any.
+
+    They are a courtesy, not a condition: exFAT, SMB and a Windows drive under WSL refuse.
+    """
+    with contextlib.suppress(OSError):
+        path.chmod(mode)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -53,19 +62,44 @@ def sha256(path: Path) -> str:
 def locked(path: Path, what: str) -> Iterator[None]:
     """Hold the lock file `path`, which the operating system frees even if this process is killed.
 
+    On a disk that cannot lock, a file beside it names the process that holds it; a dead one's
+    counts for nothing, if it ran on this machine.
+
     Raises:
         UserError: Another process holds it; `what` names the thing in the message.
     """
     import filelock
 
     path.parent.mkdir(parents=True, exist_ok=True)
+    advice = "wait until it has finished"
+    lock: filelock.BaseFileLock = filelock.FileLock(path)
+    if not _can_lock(path.parent):
+        # Not `path` itself: it may lie there from another machine, empty, and would count as held.
+        marker = path.with_name(f"{path.name}-holder")
+        advice += f", or delete {marker} if there is none"
+        lock = filelock.SoftFileLock(marker)
     try:
-        with filelock.FileLock(path, timeout=0):
-            yield
+        lock.acquire(timeout=0)
     except filelock.Timeout:
-        raise UserError(
-            f"{what} is being written by another process; wait until it has finished."
-        ) from None
+        raise UserError(f"{what} is being written by another process; {advice}.") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _can_lock(folder: Path) -> bool:
+    """Whether the disk that holds a folder knows locks; some network and shared disks do not."""
+    try:
+        import fcntl
+    except ImportError:
+        return True  # Windows has others
+    with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+    return True
 
 
 def remove_leftovers(folder: Path) -> None:

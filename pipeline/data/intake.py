@@ -14,7 +14,7 @@ from pipeline.data.archive import holds_the_files_of, take_csv_files
 from pipeline.data.competition import Competition
 from pipeline.data.digits import Digits, read_test_csv, read_train_csv
 from pipeline.data.digits_cache import save_digits
-from pipeline.data.files import locked, sha256, write_record
+from pipeline.data.files import locked, set_mode, sha256, write_record
 from pipeline.data.inputs import InputPaths
 from pipeline.data.manifest import Manifest, changed_file, file_facts, load_manifest
 from pipeline.data.practice import practice_source, write_practice, write_sample_submission
@@ -225,7 +225,7 @@ def _install(staged: InputPaths, paths: InputPaths, manifest: Manifest) -> None:
             os.fsync(file.fileno())
     for name in manifest.files:
         # What the competition served is not for editing; a slip of the editor is caught here.
-        (staged.folder / name).chmod(0o444)
+        set_mode(staged.folder / name, 0o444)
     write_record(staged.manifest, manifest)
     for path in (paths.manifest, *(paths.folder / name for name in names)):
         path.unlink(missing_ok=True)
