@@ -1,6 +1,9 @@
 """`make sweep` through its stage: the trials, their memory, and the check on fresh ground."""
 
+import contextlib
+import sqlite3
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -205,6 +208,26 @@ def test_a_damaged_memory_is_named(tiny_workspace, tmp_path):
     path.write_bytes(b"half a database" * 100)
     with pytest.raises(UserError, match=r"sweep\.db is damaged"):
         Study(path, searched(tiny_workspace).space, 0, identity="")
+
+
+def test_a_memory_that_another_program_uses_is_not_called_damaged(tiny_workspace, tmp_path):
+    path, space = tmp_path / "sweep.db", searched(tiny_workspace).space
+    study = Study(path, space, 0, identity="")
+    trial = study.propose()
+    before = path.read_bytes()
+    uses = (
+        lambda: Study(path, space, 0, identity=""),
+        lambda: trial.finish("run", 0.0, pruned=False),
+    )
+    with contextlib.closing(sqlite3.connect(path)) as other, ThreadPoolExecutor() as at_once:
+        other.execute("BEGIN EXCLUSIVE")
+        for refused in [at_once.submit(use) for use in uses]:
+            with pytest.raises(UserError, match=r"sweep\.db is in use by another program") as told:
+                refused.result()
+            assert "delete" not in str(told.value)
+    assert path.read_bytes() == before
+    trial.finish("run", 0.0, pruned=False)
+    assert [each.run for each in Study(path, space, 0, identity="").finished()] == ["run"]
 
 
 def test_without_optuna_it_says_what_to_install(tiny_workspace, monkeypatch):
