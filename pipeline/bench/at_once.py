@@ -8,12 +8,13 @@ from multiprocessing.connection import Connection
 
 import torch
 
+from pipeline.augment.helper_process import interrupts_ignored
 from pipeline.bench.rates import TrainingRate
 from pipeline.data.competition import Competition
 from pipeline.data.folds import NUM_FOLDS
 from pipeline.settings.fields import Settings
 from pipeline.training.device import Device
-from pipeline.training.processes import choose_num_jobs, interrupts_ignored, share_threads
+from pipeline.training.processes import choose_num_jobs, share_threads
 
 _ON_A_GPU = 4
 """Networks that are measured at once on a GPU, which one alone leaves mostly idle."""

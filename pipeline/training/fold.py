@@ -62,6 +62,16 @@ class FoldTraining:
         """
         return paths.oof.exists() and load_probs(paths.oof).made_from == self.fingerprint
 
+    @property
+    def what_to_lower(self) -> str:
+        """What to do if there is no memory to train with."""
+        advice = "end other programs that use it"
+        if (size := self.settings.batch_size) > 1:
+            advice += f', or take smaller batches (SET="batch_size={size // 2}", another run)'
+        if len(self.settings.fold_numbers) > 1:
+            advice += ", or train one fold at a time (JOBS=1)"
+        return f"{advice}; finished epochs are kept"
+
     def describe(self, reporter: Reporter) -> None:
         """Show the network, layer by layer, and what augments the images."""
         settings, model = self.settings, self._new_model(0)

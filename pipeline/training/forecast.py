@@ -8,6 +8,7 @@ from pipeline.runs.spec import RunSpec
 from pipeline.runs.workspace import FoldPaths, Workspace
 from pipeline.settings.fields import Settings
 from pipeline.training.fold import FoldTraining
+from pipeline.training.memory import advising_on_memory
 from pipeline.training.run import prepare_training
 
 
@@ -86,7 +87,8 @@ class Forecast:
         """Images per second of a network, measured once whatever its seeds."""
         network = (run.settings.model_copy(update={"seed": 0}), run.recipe)
         if network not in self._speeds:
-            self._speeds[network] = training.measure_speed()
+            with advising_on_memory(training.what_to_lower):
+                self._speeds[network] = training.measure_speed()
         return self._speeds[network]
 
 

@@ -23,6 +23,9 @@ from pipeline.runs.weights import load_network
 from pipeline.runs.workspace import FoldPaths, RunPaths, Workspace
 from pipeline.settings.fields import Settings
 from pipeline.training.device import Device, choose_device
+from pipeline.training.memory import advising_on_memory, is_out_of_memory
+
+_FREE_SOME = "end other programs that use it, or try DEVICE=cpu"
 
 
 def predict_logits(
@@ -92,13 +95,16 @@ def _by_batches(
                 inputs = preprocessing(batch.to(device.torch))
                 output = forward(inputs.contiguous(memory_format=torch.channels_last))
                 outputs.append(output.float().cpu().numpy())
-        except torch.OutOfMemoryError:
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
             if batch_size == 1:
                 raise UserError(
-                    f"{device.name} has no memory left for a single image; free some, "
-                    "or use DEVICE=cpu."
+                    f"{device.name} has no memory left for a single image; {_FREE_SOME}."
                 ) from None
             batch_size = max(1, batch_size // 2)
+            if device.torch.type != "cpu":  # cuBLAS and cuDNN take theirs beside PyTorch's
+                torch.accelerator.empty_cache()
             continue
         start += len(batch)
         on_batch(len(batch))
@@ -135,7 +141,7 @@ def predict_run(run: str, settings: Settings, workspace: Workspace, reporter: Re
             f"not to {settings.competition}."
         )
     inputs = workspace.input(get_competition(settings.competition))
-    with locked(paths.lock, f"run {run}"):
+    with locked(paths.lock, f"run {run}"), advising_on_memory(_FREE_SOME):
         folds = paths.finished_folds()
         if not folds:
             raise UserError(f"run {run} has no finished fold; finish it with `make train`.")

@@ -3,23 +3,22 @@
 import contextlib
 import multiprocessing
 import os
-import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from multiprocessing.queues import SimpleQueue
-from typing import Any
 
 import torch
 
+from pipeline.augment.helper_process import HelperProcess
 from pipeline.console import Bar, Reporter
 from pipeline.errors import UserError
 from pipeline.runs.workspace import RunPaths
 from pipeline.training.device import Device
 from pipeline.training.fold import FoldTraining, fold_name
+from pipeline.training.memory import advising_on_memory
 
 
 def choose_num_jobs(asked: int | str, device: Device, num_folds: int) -> int:
@@ -75,12 +74,14 @@ def train_in_processes(
     workers: list[_Worker] = []
     try:
         for _ in range(num_jobs):
-            messages, their_messages = context.Pipe(duplex=False)
-            process = context.Process(target=_work, args=(task, their_messages))
-            with interrupts_ignored():
-                process.start()
-            their_messages.close()  # the worker has the only other one: its death is an EOF
-            workers.append(_Worker(process, messages, reporter))
+            helper = HelperProcess.start(
+                context,
+                _work,
+                (task,),
+                what="a training process",
+                advice="the same command goes on from its last epoch, JOBS=1 with one at a time",
+            )
+            workers.append(_Worker(helper, reporter))
         _relay(workers)
     finally:
         lifeline.close()
@@ -111,12 +112,19 @@ def _work(task: _Task, messages: Connection) -> None:
     """Train fold after fold: the whole life of a worker process."""
     threading.Thread(target=_exit_after, args=(task.lifeline,), daemon=True).start()
     torch.set_num_threads(task.num_threads)
+    name = "a fold"
     try:
-        while (fold := task.folds_left.get()) is not None:
-            reporter = _RemoteReporter(messages, fold_name(fold))
-            task.training.train(fold, task.paths.fold(fold), reporter)
+        with advising_on_memory(task.training.what_to_lower):
+            while (fold := task.folds_left.get()) is not None:
+                name = fold_name(fold)
+                paths, reporter = task.paths.fold(fold), _RemoteReporter(messages, name)
+                task.training.train(fold, paths, reporter)
     except (UserError, OSError) as error:
         _send(messages, error)
+    except Exception as error:
+        said = (str(error).splitlines() or [""])[0]
+        what = f"the training of {name} failed ({type(error).__name__}: {said})"
+        _send(messages, UserError(f"{what}; JOBS=1 trains in one process and shows where."))
 
 
 def _send(messages: Connection, message: object) -> None:
@@ -158,8 +166,7 @@ class _RemoteReporter:
 class _Worker:
     """A worker process as seen from the one that started it."""
 
-    process: BaseProcess
-    messages: Connection
+    helper: HelperProcess
     reporter: Reporter
     _bars: ExitStack = field(default_factory=ExitStack)
     _bar: Bar | None = None
@@ -168,16 +175,12 @@ class _Worker:
         """Pass one message on to the reporter; return whether more may come.
 
         Raises:
-            UserError, OSError: The worker's own, or it was killed.
+            UserError, OSError: The worker's own, or it died.
         """
         try:
-            message: Any = self.messages.recv()
+            message = self.helper.hear()
         except EOFError:
-            self.process.join()
-            self._check_exit_code()
             return False
-        if isinstance(message, Exception):
-            raise message
         what, *arguments = message
         if what == "line":
             self.reporter.line(*arguments)
@@ -193,23 +196,13 @@ class _Worker:
 
     def end(self) -> None:
         """Wait for the process to exit, and put away what it showed."""
-        self.process.join()
+        self.helper.process.join()
         self._bars.close()
-
-    def _check_exit_code(self) -> None:
-        code = self.process.exitcode
-        if code is not None and code < 0:
-            raise UserError(
-                f"a training process was ended by {signal.Signals(-code).name}, perhaps for want "
-                "of memory; the same command goes on from its last epoch, JOBS=1 with one at a "
-                "time."
-            )
-        assert code == 0, "a training process failed; its own traceback is above"
 
 
 def _relay(workers: Sequence[_Worker]) -> None:
     """Pass on what the workers say until all have ended."""
-    speaking = {worker.messages: worker for worker in workers}
+    speaking = {worker.helper.messages: worker for worker in workers}
     while speaking:
         for messages in wait(list(speaking)):
             assert isinstance(messages, Connection)
@@ -223,16 +216,3 @@ def _share_cores(training: FoldTraining, num_jobs: int) -> FoldTraining:
         return training
     share = max(1, (os.cpu_count() or 1) // num_jobs)
     return replace(training, settings=training.settings.model_copy(update={"num_workers": share}))
-
-
-@contextlib.contextmanager
-def interrupts_ignored() -> Iterator[None]:
-    """Ignore Ctrl-C for a moment; a process started meanwhile ignores it for good.
-
-    A terminal sends Ctrl-C to every process in it, but only the first of them shall act on it.
-    """
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -31,6 +31,7 @@ from pipeline.runs.spec import (
 from pipeline.runs.workspace import RunPaths, Workspace
 from pipeline.training.device import choose_device
 from pipeline.training.fold import FoldTraining, fold_name
+from pipeline.training.memory import advising_on_memory
 from pipeline.training.processes import choose_num_jobs, train_in_processes
 
 _LIBRARIES = ("torch", "albumentations", "opencv-python-headless", "numpy")
@@ -120,14 +121,15 @@ def _train_folds(
             left.append(fold)
     if not left:
         return
-    if show_network:
-        training.describe(reporter)
-    num_jobs = choose_num_jobs(training.settings.jobs, training.device, len(left))
-    if num_jobs > 1:
-        train_in_processes(training, left, paths, reporter, num_jobs)
-        return
-    for fold in left:
-        training.train(fold, paths.fold(fold), reporter)
+    with advising_on_memory(training.what_to_lower):
+        if show_network:
+            training.describe(reporter)
+        num_jobs = choose_num_jobs(training.settings.jobs, training.device, len(left))
+        if num_jobs > 1:
+            train_in_processes(training, left, paths, reporter, num_jobs)
+            return
+        for fold in left:
+            training.train(fold, paths.fold(fold), reporter)
 
 
 def _new_config(spec: RunSpec, inputs: InputPaths) -> RunConfig:
