@@ -1,5 +1,7 @@
 """Which engine runs a recipe, and that a training hears of it."""
 
+from dataclasses import replace
+
 import albumentations as A
 import numpy as np
 import pytest
@@ -19,14 +21,14 @@ IMAGES = LabelledImages(
 )
 
 
-def choose(recipe: A.Compose, engine: str, *, fuse: bool = True):
+def choose(recipe: A.Compose, engine: str, *, fuse: bool = True, num_workers: int = 0):
     return augmented_epochs(
         EpochPlan(IMAGES, seed=0, fold=0, batch_size=8),
         serialise(recipe, "mine"),
         engine=engine,
         fuse=fuse,
         device=torch.device("cpu"),
-        num_workers=0,
+        num_workers=num_workers,
     )
 
 
@@ -65,6 +67,32 @@ def test_transforms_that_drop_the_channel_are_given_it_back(step):
     found = all_images(epochs)
     assert found.shape == (20, 1, 28, 28)
     assert found.float().std() > 1
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (A.ToFloat(p=0.2), r"into float32 \(28, 28, 1\), by ToFloat; it must keep type and shape"),
+        (A.Resize(14, 56, p=0.2), r"into uint8 \(14, 56, 1\), by Resize; it must keep"),
+        (A.RandomCrop(40, 40, p=0.2), "the recipe's RandomCrop failed on a uint8"),
+    ],
+)
+def test_a_wrong_image_ends_the_training_in_one_sentence(step, said, num_workers):
+    recipe = A.Compose([A.HorizontalFlip(), A.OneOf([A.Sequential([step], p=0.5)]), A.Rotate(p=1)])
+    epochs, _ = choose(recipe, "albumentations", num_workers=num_workers)
+    with pytest.raises(UserError, match=said) as error:
+        for _ in epochs.iterate(0, 10):
+            pass
+    assert "\n" not in str(error.value)
+
+
+def test_a_recipe_that_may_go_wrong_is_refused_before_anything_is_trained(tiny_workspace):
+    spec = tiny.spec(tiny_workspace)
+    faulty = serialise(A.Compose([A.ToFloat(max_value=255, p=0.02)]), "mine")
+    with pytest.raises(UserError, match="by ToFloat; it must keep type and shape"):
+        train(replace(spec, recipe=faulty), tiny_workspace, tiny.Lines())
+    assert not tiny_workspace.run(spec.name).folder.exists()
 
 
 def test_both_engines_see_the_same_images_in_the_same_order():

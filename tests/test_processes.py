@@ -68,9 +68,12 @@ def test_no_augmentation_process_outlives_its_epochs(tiny_workspace):
 def test_a_full_dev_shm_is_no_hindrance(tiny_workspace):
     """Docker gives 64 MB, which a few workers fill; 64 kB stand for what is left of it."""
     mounted = "mount -t tmpfs -o size=64k tmpfs /dev/shm"
-    if not shutil.which("unshare") or subprocess.run(
-        ["unshare", "--mount", "sh", "-c", mounted], capture_output=True
-    ).returncode:
+    if (
+        not shutil.which("unshare")
+        or subprocess.run(
+            ["unshare", "--mount", "sh", "-c", mounted], capture_output=True
+        ).returncode
+    ):
         pytest.skip("this user may not mount a /dev/shm of its own")
     command = [
         *(sys.executable, "-m", "pipeline", "train", "--device", "cpu", "--augment", "affine"),

@@ -4,26 +4,19 @@ import hashlib
 import importlib
 import inspect
 import json
-import sys
-import traceback
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from pipeline.augment.blame import RECIPES_FILE, blaming_the_recipe, first_line
 from pipeline.augment.ranges import Range, declared_ranges
 from pipeline.data.files import write_text
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
     import albumentations as A
-
-_T = TypeVar("_T")
-
-RECIPES_FILE = Path(__file__).with_name("recipes.py")
 
 
 def recipe_text(name: str, cache: Path) -> str:
@@ -63,7 +56,7 @@ def build_recipe(name: str, values: Mapping[str, object] | None = None) -> "A.Co
     function = _find_recipe(name)
     import albumentations as A
 
-    recipe = _blaming_the_recipe(f"recipe {name!r}", partial(function, **(values or {})))
+    recipe = blaming_the_recipe(f"recipe {name!r}", partial(function, **(values or {})))
     if not isinstance(recipe, A.Compose):
         raise UserError(
             f"recipe {name!r} in {RECIPES_FILE.name} returned {type(recipe).__name__}; "
@@ -93,7 +86,7 @@ def serialise(recipe: "A.Compose", name: str) -> str:
         return json.dumps(A.to_dict(recipe), sort_keys=True)
     except Exception as error:
         raise UserError(
-            f"recipe {name!r} cannot be stored with the run: {_first_line(error)}. Use "
+            f"recipe {name!r} cannot be stored with the run: {first_line(error)}. Use "
             "albumentations' own transforms."
         ) from None
 
@@ -111,32 +104,10 @@ def deserialise(text: str) -> "A.Compose":
             warnings.simplefilter("ignore")  # what there was to say was said when it was built
             recipe = A.from_dict(json.loads(text, object_hook=_ranges_as_tuples))
     except Exception as error:
-        raise UserError(f"the stored recipe cannot be read: {_first_line(error)}.") from None
+        raise UserError(f"the stored recipe cannot be read: {first_line(error)}.") from None
     if not isinstance(recipe, A.Compose):
         raise UserError(f"the stored recipe is a {type(recipe).__name__}, not a Compose.")
     return recipe
-
-
-def check_recipe(recipe: "A.Compose", image_shape: tuple[int, int, int]) -> None:
-    """Try a recipe on a few images before a training relies on it.
-
-    Raises:
-        UserError: It fails, or returns another shape or type than it was given.
-    """
-    channels, height, width = image_shape
-    rng = np.random.default_rng(0)
-    for _ in range(8):
-        image = rng.integers(0, 256, (height, width, channels), dtype=np.uint8)
-        out = _blaming_the_recipe("the recipe", partial(recipe, image=image))["image"]
-        shape, dtype = getattr(out, "shape", None), getattr(out, "dtype", type(out).__name__)
-        may_be = [image.shape]
-        if channels == 1:
-            may_be.append((height, width))  # some transforms drop a C of 1
-        if dtype != np.uint8 or shape not in may_be:
-            raise UserError(
-                f"the recipe turned a uint8 image {image.shape} into {dtype} {shape}; it must keep "
-                "type and shape (normalisation and tensors are the pipeline's own work)."
-            )
 
 
 def _ranges_as_tuples(part: dict[str, Any]) -> dict[str, Any]:
@@ -163,7 +134,7 @@ def _find_recipe(name: str) -> Callable[..., "A.Compose"]:
 
 def _recipe_functions() -> dict[str, Callable[..., "A.Compose"]]:
     """The public functions defined in `recipes.py`, in the file's order."""
-    module = _blaming_the_recipe(
+    module = blaming_the_recipe(
         RECIPES_FILE.name, lambda: importlib.import_module("pipeline.augment.recipes")
     )
     return {
@@ -173,27 +144,3 @@ def _recipe_functions() -> dict[str, Callable[..., "A.Compose"]]:
         and value.__module__ == module.__name__
         and not name.startswith("_")
     }
-
-
-def _blaming_the_recipe(what: str, action: Callable[[], _T]) -> _T:
-    """Run code that the user wrote; its faults are the user's to mend, with the line."""
-    try:
-        with warnings.catch_warnings():
-            # albumentations only warns of an argument it does not know, and goes on without it.
-            warnings.filterwarnings("error", message=r"Argument\(s\) .* not valid")
-            return action()
-    except Exception as error:
-        lines = [
-            frame.lineno
-            for frame in traceback.extract_tb(sys.exc_info()[2])
-            if frame.filename == str(RECIPES_FILE)
-        ]
-        if isinstance(error, SyntaxError) and error.filename == str(RECIPES_FILE):
-            lines = [error.lineno]
-        where = f" (pipeline/augment/recipes.py, line {lines[-1]})" if lines else ""
-        raise UserError(f"{what}{where}: {type(error).__name__}: {_first_line(error)}.") from None
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
-    return "; ".join(lines[:3]).rstrip(".") if lines else type(error).__name__

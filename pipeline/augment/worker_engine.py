@@ -4,7 +4,6 @@ import itertools
 import multiprocessing
 import os
 import queue
-import random
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from pipeline.augment.checking import augment_image
 from pipeline.augment.epochs import Batch, EpochPlan
 from pipeline.augment.helper_process import HelperProcess
 from pipeline.augment.registry import deserialise
@@ -47,7 +47,7 @@ class WorkerEpochs:
         the epochs' borders. Each makes every n-th batch.
 
         Raises:
-            UserError: The recipe failed on an image, or a worker died.
+            UserError: The recipe failed on an image, changed its shape or type, or a worker died.
         """
         first, num = first_epoch, num_epochs
         batches = self._from_workers(first, num) if self._num_workers else self._here(first, num)
@@ -116,15 +116,17 @@ class _AugmentedBatches:
                 yield epoch, positions.numpy()
 
     def augment(self, epoch: int, positions: npt.NDArray[np.int64]) -> _Arrays:
-        """Return the batch of the images at those positions."""
+        """Return the batch of the images at those positions.
+
+        Raises:
+            UserError: The recipe failed on an image, or changed its shape or type.
+        """
         images = self._plan.images.images[positions]
         for image, row in zip(images, self._plan.images.rows[positions], strict=True):
-            # Compose.set_random_seed would mix in the worker's number; the state does not.
-            rng = np.random.default_rng((self._plan.augment_stream, epoch, int(row)))
-            self._recipe.set_random_state(rng, random.Random(int(rng.integers(2**63))))
-            # albumentations takes (H, W, C), and some transforms drop a C of 1.
-            augmented = self._recipe(image=image.transpose(1, 2, 0))["image"]
-            image[:] = augmented.reshape(*image.shape[1:], -1).transpose(2, 0, 1)
+            seed = self._plan.augment_stream, epoch, int(row)
+            # albumentations takes (H, W, C).
+            augmented = augment_image(self._recipe, image.transpose(1, 2, 0), seed)
+            image[:] = augmented.transpose(2, 0, 1)
         return images, self._plan.images.labels[positions].astype(np.int64)
 
 

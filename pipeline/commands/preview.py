@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.augment.registry import check_recipe, deserialise
+from pipeline.augment.checking import check_recipe
+from pipeline.augment.registry import deserialise
 from pipeline.commands.knobs import Knobs
 from pipeline.console import Reporter
 from pipeline.data.competition import get_competition

@@ -1,5 +1,6 @@
 """A picture of what a recipe does to digits, to be looked at before training on it."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import torch
 from pipeline.augment.batched import BatchedRecipe, NotCompilable, compile_recipe, image_keys
 from pipeline.augment.batched.compiled import Leaf
 from pipeline.augment.batched.transform import Draws, Interval
+from pipeline.augment.checking import augment_image
+from pipeline.errors import UserError
 from pipeline.report.contact_sheet import ContactSheet
 
 Images = npt.NDArray[np.uint8]
@@ -106,8 +109,7 @@ def _draws(recipe: A.Compose, images: Images, seed: int) -> tuple[str, Images]:
     try:
         compiled = compile_recipe(recipe)
     except NotCompilable as refusal:
-        recipe.set_random_seed(seed)
-        drawn = [_by_albumentations(recipe, images) for _ in range(_COLUMNS - 1)]
+        drawn = [_by_albumentations(recipe, images, seed, n) for n in range(_COLUMNS - 1)]
         return f"drawn by albumentations: {refusal}", np.stack(drawn)
     drawn = [_by_batches(compiled, images, seed, epoch) for epoch in range(_COLUMNS - 1)]
     return "drawn by the batched engine", np.stack(drawn)
@@ -119,10 +121,12 @@ def _by_batches(recipe: BatchedRecipe, images: Images, seed: int, epoch: int) ->
     return augmented
 
 
-def _by_albumentations(transform: Any, images: Images, **kwargs: bool) -> Images:
-    channels_last = images.transpose(0, 2, 3, 1)
-    augmented = [transform(image=image, **kwargs)["image"] for image in channels_last]
-    return np.stack([a.reshape(images.shape[1:]) for a in augmented])
+def _by_albumentations(recipe: A.Compose, images: Images, seed: int, draw: int) -> Images:
+    augmented = [
+        augment_image(recipe, image.transpose(1, 2, 0), (seed, draw, row))
+        for row, image in enumerate(images)
+    ]
+    return np.stack(augmented).transpose(0, 3, 1, 2)
 
 
 Strip = tuple[str, list[tuple[str, Image]]]
@@ -138,15 +142,16 @@ def _strips(recipe: A.Compose, images: Images, seed: int) -> Iterator[Strip]:
         try:
             (leaf,) = compile_recipe(A.Compose([_certain(transform)])).leaves
         except NotCompilable:
-            transform.set_random_seed(seed)
-            for _ in range(_COLUMNS - 1):
-                drawn = _by_albumentations(transform, image, force_apply=True)
-                cells.append(("draw", drawn[0, 0]))
+            alone = A.Compose([_certain(transform)])
+            with contextlib.suppress(UserError):  # its image has another size: nothing to show
+                for draw in range(_COLUMNS - 1):
+                    drawn = _by_albumentations(alone, image, seed, draw)
+                    cells.append(("draw", drawn[0, 0]))
         else:
             cells += _extremes(leaf, image)
-            alone = BatchedRecipe([leaf])
+            compiled = BatchedRecipe([leaf])
             for epoch in range(_COLUMNS - len(cells)):
-                cells.append(("draw", _by_batches(alone, image, seed, epoch)[0, 0]))
+                cells.append(("draw", _by_batches(compiled, image, seed, epoch)[0, 0]))
         yield f"{name}\np = {transform.p:g}", cells[:_COLUMNS]
 
 

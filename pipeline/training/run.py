@@ -6,7 +6,8 @@ from importlib import metadata
 import numpy as np
 
 from pipeline import __version__
-from pipeline.augment.registry import check_recipe, deserialise
+from pipeline.augment.checking import check_recipe
+from pipeline.augment.registry import deserialise
 from pipeline.console import Reporter
 from pipeline.data.competition import get_competition
 from pipeline.data.digits_cache import load_digits

@@ -1,0 +1,234 @@
+"""Holds a recipe to its promise: a uint8 image in, a uint8 image of the same shape out.
+
+Before a training `check_recipe` walks through all that a recipe can do, whatever the
+probabilities in it; during the training `augment_image` looks at every image that comes out.
+"""
+
+import copy
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.augment.blame import describe
+from pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    import albumentations as A
+
+Image = npt.NDArray[np.uint8]
+"""uint8 (H, W, C), as albumentations takes it."""
+
+_NUM_DRAWS = 8
+"""How often each transform is tried on each kind of image that can reach it."""
+
+
+def augment_image(recipe: "A.Compose", image: Image, seed: Sequence[int]) -> Image:
+    """Return an image augmented by albumentations, of the shape and type that it had.
+
+    Args:
+        recipe: What to run.
+        image: uint8 (H, W, C).
+        seed: What the recipe's random numbers follow from, and nothing else.
+
+    Raises:
+        UserError: The recipe failed, or changed shape or type; the sentence names the transform.
+    """
+    try:
+        _set_random_state(recipe, seed)
+        augmented = recipe(image=image)["image"]
+    except Exception:
+        augmented = None
+    if not _is_kept(augmented, image):
+        watched = copy.deepcopy(recipe)
+        _set_random_state(watched, seed)
+        raise _find_fault(watched, image)
+    kept: Image = augmented.reshape(image.shape)
+    return kept
+
+
+def _set_random_state(recipe: "A.Compose", seed: Sequence[int]) -> None:
+    # Compose.set_random_seed would mix in the worker's number; the state does not.
+    rng = np.random.default_rng(seed)
+    recipe.set_random_state(rng, random.Random(int(rng.integers(2**63))))
+
+
+def _find_fault(recipe: "A.Compose", image: Image) -> UserError:
+    """Return what the recipe does wrong from its present random state on; it is changed by this."""
+    log: list[tuple[str, Any]] = []
+    _watch(recipe, log)
+    try:
+        augmented = recipe(image=image)["image"]
+    except Exception as error:
+        given = log[-2][1] if len(log) > 1 else image
+        return _failure(log[-1][0] if log else "Compose", error, given)
+    before, changed_by = _kind(image), "chance"
+    for name, result in log:
+        if _kind(result) != before:
+            before, changed_by = _kind(result), name
+    return _change(image, augmented, changed_by)
+
+
+class _Watched:
+    """Stands in a recipe for one of its transforms and writes down what that returns."""
+
+    def __init__(self, transform: Any, log: list[tuple[str, Any]]) -> None:
+        self._transform, self._log = transform, log
+
+    def __call__(self, **data: Any) -> Any:
+        self._log.append((type(self._transform).__name__, None))
+        result = self._transform(**data)
+        self._log[-1] = (self._log[-1][0], result["image"])
+        return result
+
+
+def _watch(node: Any, log: list[tuple[str, Any]]) -> None:
+    import albumentations as A
+
+    for place, child in enumerate(node.transforms):
+        if isinstance(child, A.BaseCompose):
+            _watch(child, log)
+        else:
+            node.transforms[place] = _Watched(child, log)
+
+
+def check_recipe(recipe: "A.Compose", image_shape: tuple[int, int, int]) -> None:
+    """Try all that a recipe can do before a training relies on it.
+
+    Every transform is asked on every kind of image that the ones before can hand it, as if it
+    fired: a fault is found however small its `p` is, and the same one each time.
+
+    Args:
+        recipe: The recipe; its random state is changed.
+        image_shape: (C, H, W).
+
+    Raises:
+        UserError: It can fail, or change shape or type; the sentence names the transform.
+    """
+    channels, height, width = image_shape
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (_NUM_DRAWS, height, width, channels), dtype=np.uint8)
+    _set_random_state(recipe, [0])
+    for outcome in _reached(recipe, [_Outcome(list(images))], forced=False):
+        if not _is_kept(outcome.images[0], images[0]):
+            raise _change(images[0], outcome.images[0], outcome.changed_by)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """Images of one kind that a recipe can have made by some point of it.
+
+    Attributes:
+        images: Examples, at most `_NUM_DRAWS`; all of the same shape and type.
+        changed_by: The transform that last changed shape or type; empty if none has.
+    """
+
+    images: list[Any]
+    changed_by: str = ""
+
+
+def _reached(node: Any, given: list[_Outcome], *, forced: bool) -> list[_Outcome]:
+    """Return what can come out of a transform or a combinator, an outcome for each kind.
+
+    Args:
+        node: A part of the recipe.
+        given: What can be handed to it.
+        forced: Its own `p` is not asked: a child of `OneOf`.
+    """
+    import albumentations as A
+
+    if isinstance(node, A.OneOrOther):
+        ends = (node.transforms[0], node.transforms[-1])
+        return _merge(out for child in ends for out in _reached(child, given, forced=True))
+    if isinstance(node, A.SomeOf):
+        fired, forced = _some_of(node, given), False  # it asks its own p even where it is forced
+    elif isinstance(node, A.OneOf):
+        possible = [child for child in node.transforms if child.p > 0]
+        outcomes = [out for child in possible for out in _reached(child, given, forced=True)]
+        fired = _merge(outcomes) if possible else given
+    elif isinstance(node, A.Compose | A.Sequential):
+        fired = given
+        for child in node.transforms:
+            fired = _reached(child, fired, forced=False)
+    elif node.p > 0:
+        fired = _merge(out for outcome in given for out in _fired(node, outcome))
+    else:
+        return given
+    if forced or node.p >= 1:
+        return fired
+    return _merge([*given, *fired]) if node.p > 0 else given
+
+
+def _some_of(node: Any, given: list[_Outcome]) -> list[_Outcome]:
+    """Return what can come out of `SomeOf` or `RandomOrder` where it fires."""
+    import albumentations as A
+
+    if isinstance(node, A.RandomOrder):  # whatever comes first: any of them, n times
+        reached = given
+        for _ in range(node.n):
+            reached = _merge(
+                out for child in node.transforms for out in _reached(child, reached, forced=False)
+            )
+        return reached
+    # chosen[k]: what k of the children so far can have made, in their order.
+    chosen: list[list[_Outcome]] = [given, *([] for _ in range(node.n))]
+    for child in node.transforms:
+        # Downwards a child is chosen at most once, upwards as often as there is room.
+        for k in range(1, node.n + 1) if node.replace else range(node.n, 0, -1):
+            chosen[k] = _merge([*chosen[k], *_reached(child, chosen[k - 1], forced=False)])
+    return chosen[node.n]
+
+
+def _fired(transform: Any, given: _Outcome) -> list[_Outcome]:
+    """Return what a transform makes of some images, an outcome for each kind."""
+    name = type(transform).__name__
+    outcomes: dict[object, _Outcome] = {}
+    for draw in range(_NUM_DRAWS):
+        image = given.images[draw % len(given.images)]
+        try:
+            made = transform(image=image, force_apply=True)["image"]
+        except Exception as error:
+            raise _failure(name, error, image) from None
+        kind = _kind(made)
+        changed_by = given.changed_by if kind == _kind(image) else name
+        outcomes.setdefault(kind, _Outcome([], changed_by)).images.append(made)
+    return list(outcomes.values())
+
+
+def _merge(outcomes: Iterable[_Outcome]) -> list[_Outcome]:
+    """Return one outcome of each kind, with images of all; the first says who changed it."""
+    merged: dict[object, _Outcome] = {}
+    for outcome in outcomes:
+        kind = _kind(outcome.images[0])
+        images = (*merged[kind].images, *outcome.images) if kind in merged else outcome.images
+        changed_by = merged.get(kind, outcome).changed_by
+        merged[kind] = _Outcome(list(images[-_NUM_DRAWS:]), changed_by)
+    return list(merged.values())
+
+
+def _kind(image: Any) -> str:
+    """Return type and shape of what a transform returned, in words."""
+    if hasattr(image, "shape") and hasattr(image, "dtype"):
+        return f"{image.dtype} {tuple(image.shape)}"
+    return type(image).__name__
+
+
+def _is_kept(augmented: Any, image: Image) -> bool:
+    if not isinstance(augmented, np.ndarray) or augmented.dtype != np.uint8:
+        return False
+    dropped = image.shape[:2] if image.shape[2] == 1 else None  # some transforms drop a C of 1
+    return augmented.shape in (image.shape, dropped)
+
+
+def _change(image: Image, augmented: Any, changed_by: str) -> UserError:
+    return UserError(
+        f"the recipe turned a {_kind(image)} image into {_kind(augmented)}, by {changed_by}; it "
+        "must keep type and shape (normalisation and tensors are the pipeline's own work)."
+    )
+
+
+def _failure(name: str, error: Exception, image: Any) -> UserError:
+    return UserError(f"the recipe's {name} failed on a {_kind(image)} image: {describe(error)}.")
