@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch import nn
 
 from pipeline.commands.predict import Predict
 from pipeline.console import Silent
@@ -111,38 +110,6 @@ def test_probabilities_are_kept_until_a_network_changes(trained):
     train(tiny.spec(trained, seed=7), trained, Silent(), force=True)
     run_predict(trained)
     assert probs.read_bytes() != before
-
-
-class MemoryFor(nn.Module):
-    """Stands for a device that holds a batch of at most so many images."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__()
-        self.limit = limit
-        self.batches: list[int] = []
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        self.batches.append(len(images))
-        if len(images) > self.limit:
-            raise torch.OutOfMemoryError("out of memory")
-        return images.flatten(1)[:, :10]
-
-
-def test_a_batch_too_large_for_the_device_is_halved_until_it_fits():
-    images = np.random.default_rng(0).integers(0, 256, (50, 1, 28, 28), np.uint8)
-    model, done = MemoryFor(9), []
-    logits = predict_logits(
-        model, images, Preprocessing(0.0, 1.0), CPU, batch_size=32, on_batch=done.append
-    )
-    assert logits.tolist() == images.reshape(50, -1)[:, :10].tolist()
-    assert model.batches == [32, 16, 8, 8, 8, 8, 8, 8, 2]
-    assert sum(done) == 50
-
-
-def test_a_device_without_memory_for_one_image_is_an_error():
-    images = np.zeros((3, 1, 28, 28), np.uint8)
-    with pytest.raises(UserError, match="no memory left for a single image"):
-        predict_logits(MemoryFor(0), images, Preprocessing(0.0, 1.0), CPU, batch_size=4)
 
 
 def test_prediction_leaves_no_gradients_and_switches_dropout_off():

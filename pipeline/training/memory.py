@@ -41,5 +41,6 @@ def advising_on_memory(advice: str) -> Iterator[None]:
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        said = re.split(r"\. |\n", str(error))[0].rstrip(".") or type(error).__name__
-        raise UserError(f"no memory was left ({said}); {advice}.") from None
+        sentences = re.split(r"\. |\n", str(error))
+        said = next((each for each in sentences if _SAID.search(each)), type(error).__name__)
+        raise UserError(f"no memory was left ({said.rstrip('.')}); {advice}.") from None
