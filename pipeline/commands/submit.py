@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.commands.knobs import Knobs, Text
 from pipeline.console import Reporter
 from pipeline.data.competition import Competition, get_competition
-from pipeline.data.files import locked, sha256, write_record
+from pipeline.data.files import locked, write_record
 from pipeline.data.folds import ALL_DATA
 from pipeline.data.predictions_csv import check_submission
 from pipeline.errors import UserError
@@ -79,14 +79,14 @@ class Submit(Knobs):
             digits = load_run_digits(record, workspace)
             if not csv_file.exists():
                 raise UserError(f"{csv_file} is missing; run `make predict RUN={run}`.")
-            check_submission(csv_file, own, num_rows=len(digits.test_images))
+            csv_sha256 = check_submission(csv_file, own, num_rows=len(digits.test_images))
             found = _audit(run, own, workspace, reporter, force=self.force)
             out_of_fold = load_out_of_fold(run, workspace, may_be_empty=True)
             accuracy = accuracy_if_validated(out_of_fold, digits.train_labels)
             receipt = Receipt(
                 run=run,
                 competition=own.slug,
-                csv_sha256=sha256(csv_file),
+                csv_sha256=csv_sha256,
                 message="",
                 mark="",
                 submitted_at=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,5 +1,6 @@
 """CSV files of predictions, a label for each test image: the sample, and a submission."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -87,12 +88,9 @@ def write_submission(
     Raises:
         UserError: The ids are not those of the sample submission.
     """
-    import pandas as pd
-
     competition = inputs.competition
-    table = pd.DataFrame({competition.id_column: ids, competition.prediction_column: labels})
     with replacing(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+        temporary.write_bytes(_text(competition, ids, labels))
         check_submission(temporary, competition, num_rows=len(ids))
         sample_ids, _ = read_predictions(inputs.sample_submission, competition)
         if not np.array_equal(ids, sample_ids):
@@ -102,7 +100,7 @@ def write_submission(
             )
 
 
-def check_submission(path: Path, competition: Competition, *, num_rows: int) -> None:
+def check_submission(path: Path, competition: Competition, *, num_rows: int) -> str:
     """Check that a submission CSV is what the competition takes.
 
     Args:
@@ -110,10 +108,23 @@ def check_submission(path: Path, competition: Competition, *, num_rows: int) -> 
         competition: Gives the column names and classes.
         num_rows: Expected rows; the ids must be 1..num_rows in order.
 
+    Returns:
+        The hexadecimal SHA-256 of what it says, by which it is known again: that of the bytes of
+        `write_submission`, whatever line ends, byte-order mark or empty lines the file has.
+
     Raises:
         UserError: It is not; the message names the first fault.
     """
     again = "delete it and run `make predict`"
-    ids, _ = read_predictions(path, competition, mend=again)
+    ids, labels = read_predictions(path, competition, mend=again)
     if not np.array_equal(ids, np.arange(1, num_rows + 1)):
         raise UserError(f"{path.name} does not have the ids 1 to {num_rows:,} in order; {again}.")
+    return hashlib.sha256(_text(competition, ids, labels)).hexdigest()
+
+
+def _text(
+    competition: Competition, ids: npt.NDArray[np.int64], labels: npt.NDArray[np.integer]
+) -> bytes:
+    rows = zip(ids.tolist(), labels.tolist(), strict=True)
+    header = f"{competition.id_column},{competition.prediction_column}\n"
+    return (header + "".join(f"{image_id},{label}\n" for image_id, label in rows)).encode()

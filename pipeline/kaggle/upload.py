@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.console import Reporter
 from pipeline.data.competition import Competition
-from pipeline.data.files import read_record, write_record
+from pipeline.data.files import read_record, sha256, write_record
 from pipeline.errors import UserError
 from pipeline.kaggle import client
 from pipeline.kaggle.client import KaggleFault, Submission
@@ -45,8 +45,13 @@ class Upload:
         """
         before = self._receipt_before()
         mark = f"[drp-{secrets.token_hex(4)}]"
-        is_same = before is not None and before.csv_sha256 == new.csv_sha256
-        if before and is_same and before.status in ("submitting", "pending") and not force:
+        same = {new.csv_sha256, sha256(self.csv_file)}  # receipts from before have the file's own
+        if (
+            before
+            and before.csv_sha256 in same
+            and before.status in ("submitting", "pending")
+            and not force
+        ):
             found, missing = self._look(before)
             if found:
                 self.reporter.line(f"Going on with submission {found.reference}, made before.")
@@ -67,7 +72,7 @@ class Upload:
             # it is found whichever of the two comes first.
             mark = before.mark
         if not force:
-            self._refuse_duplicate(new.csv_sha256)
+            self._refuse_duplicate(same)
         text = Message(new.run, accuracy, mark).compose(what)
         return self._upload(new.model_copy(update={"message": text, "mark": mark}), before)
 
@@ -202,8 +207,8 @@ class Upload:
         else:
             write_record(self.receipt_file, before)
 
-    def _refuse_duplicate(self, csv_sha256: str) -> None:
-        """Refuse a file that Kaggle already has, under whatever run's name."""
+    def _refuse_duplicate(self, same: set[str]) -> None:
+        """Refuse what Kaggle already has, under whatever run's name."""
         for path in sorted(self.receipt_file.parent.glob("*.json")):
             try:
                 receipt = read_record(path, Receipt)
@@ -211,7 +216,7 @@ class Upload:
                 continue  # not a receipt: nothing can be known from it
             if (
                 receipt.competition == self.competition.slug
-                and receipt.csv_sha256 == csv_sha256
+                and receipt.csv_sha256 in same
                 and receipt.status in ("complete", "pending")
             ):
                 score = "not scored yet" if receipt.score is None else f"{receipt.score:.5f}"

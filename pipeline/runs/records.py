@@ -125,7 +125,8 @@ class Receipt(Record):
     Attributes:
         run: The run's name.
         competition: The competition's slug.
-        csv_sha256: Hash of the uploaded file.
+        csv_sha256: Hash of what the uploaded file says, as `check_submission` returns it; in
+            older receipts of the file's bytes, which is the same for a file as it was written.
         message: The message sent with it.
         mark: The unique part of the message by which it is found again; empty for the practice
             competition.

@@ -1,9 +1,11 @@
 """Submitting with the real `kaggle` command: upload, list, wait, receipt; and its faults."""
 
+import hashlib
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +72,52 @@ def test_the_same_file_is_not_sent_twice(kaggle_server: KaggleServer, workspace:
     assert kaggle_server.count("CreateSubmission") == 1
     receipt = submit("other", DIGITS, workspace, Lines(), force=True)
     assert receipt.reference == "50000001"
+
+
+def mark_with_bom(content: bytes) -> bytes:
+    return b"\xef\xbb\xbf" + content
+
+
+def use_crlf(content: bytes) -> bytes:
+    return content.replace(b"\n", b"\r\n")
+
+
+@pytest.mark.parametrize(
+    "rewrite",
+    [use_crlf, mark_with_bom, lambda content: content + b"\n", bytes.rstrip],
+    ids=["CRLF", "byte-order mark", "blank last line", "no last line end"],
+)
+@pytest.mark.parametrize("is_rewritten_before", [False, True])
+def test_the_same_labels_in_other_bytes_are_not_sent_twice(
+    kaggle_server: KaggleServer,
+    workspace: Workspace,
+    rewrite: Callable[[bytes], bytes],
+    is_rewritten_before: bool,
+) -> None:
+    csv_file = workspace.submission("cnn")
+    original = csv_file.read_bytes()
+    versions = [original, rewrite(original)]
+    assert versions[0] != versions[1]
+    csv_file.write_bytes(versions[is_rewritten_before])
+    submit_cnn(workspace)
+    csv_file.write_bytes(versions[not is_rewritten_before])
+    with pytest.raises(UserError, match="already submitted as submission 50000000"):
+        submit_cnn(workspace)
+    assert kaggle_server.count("CreateSubmission") == 1
+
+
+def test_receipts_with_the_hash_of_the_files_bytes_still_count(
+    kaggle_server: KaggleServer, workspace: Workspace
+) -> None:
+    csv_file = workspace.submission("cnn")
+    for content in (csv_file.read_bytes(), use_crlf(csv_file.read_bytes())):
+        csv_file.write_bytes(content)
+        receipt = submit_cnn(workspace, force=True)
+        of_the_bytes = hashlib.sha256(content).hexdigest()
+        old = receipt.model_copy(update={"csv_sha256": of_the_bytes})
+        write_record(workspace.receipt("cnn"), old)
+        with pytest.raises(UserError, match=f"already submitted as submission {old.reference}"):
+            submit_cnn(workspace)
 
 
 def test_a_failed_scoring_is_an_error(kaggle_server: KaggleServer, workspace: Workspace) -> None:
