@@ -5,6 +5,7 @@ over without a word, or stops at with a traceback, is named here with what mends
 """
 
 import codecs
+import contextlib
 import json
 import os
 import re
@@ -95,8 +96,11 @@ def decode(content: bytes) -> tuple[str, str]:
     return content.decode(encoding or "utf-8", errors="replace"), encoding
 
 
+# os.path does not raise where there is no home folder, or one that may not be entered.
+
+
 def _home() -> Path:
-    return Path(os.path.expanduser("~/.kaggle"))  # noqa: PTH111  # does not raise without a home
+    return Path(os.path.expanduser("~/.kaggle"))  # noqa: PTH111
 
 
 def _xdg_folder() -> Path:
@@ -108,14 +112,17 @@ def _config_file() -> Path:
     """`kaggle.json`, where the command looks for it."""
     if folder := os.environ.get("KAGGLE_CONFIG_DIR"):
         return Path(folder, "kaggle.json")
-    is_xdg = sys.platform.startswith("linux") and not _home().exists()
+    is_xdg = sys.platform.startswith("linux") and not os.path.exists(_home())  # noqa: PTH110
     return (_xdg_folder() if is_xdg else _home()) / "kaggle.json"
 
 
 def _login_files() -> list[Path]:
     """Files that look as if they were meant to be `kaggle.json`."""
-    folders = dict.fromkeys([_config_file().parent, _home(), _xdg_folder()])
-    return [path for folder in folders for path in sorted(folder.glob("kaggle*json*"))]
+    found = []
+    for folder in dict.fromkeys([_config_file().parent, _home(), _xdg_folder()]):
+        with contextlib.suppress(OSError):
+            found += [path for path in folder.iterdir() if re.match("kaggle.*json", path.name)]
+    return sorted(found)
 
 
 def _sources() -> Iterator[Source]:
@@ -132,12 +139,12 @@ def _sources() -> Iterator[Source]:
 def _misplaced() -> list[Source]:
     """Files that are kaggle.json in all but their name or folder."""
     wanted = _config_file()
-    make_folder = "" if wanted.parent.exists() else f"mkdir -p {_quoted(wanted.parent)} && "
+    folder = _quoted(wanted.parent)
     return [
         Source(
             str(path),
             fault=f"is there, but the kaggle command looks for {wanted}: "
-            f"`{make_folder}mv {_quoted(path)} {_quoted(wanted)}` mends it",
+            f"`mkdir -p {folder} && mv {_quoted(path)} {_quoted(wanted)}` mends it",
         )
         for path in _login_files()
         if path != wanted
@@ -247,13 +254,19 @@ def _read(path: Path) -> tuple[str | None, str]:
 
 
 def _fault_of_permissions(path: Path) -> str:
-    """What keeps a file from being read that may not be: its folder, its owner or its mode."""
-    try:
-        owner = path.stat().st_uid
-    except OSError:
-        return f"is in a folder that you may not enter: `chmod 700 {_quoted(path.parent)}` mends it"
-    mend = "chmod 600" if owner == os.geteuid() else "sudo chown $USER"
+    """What keeps a file from being read that may not be: a folder above it, its owner, its mode."""
+    for folder in reversed(path.parents):
+        if not os.path.exists(f"{folder}/."):  # noqa: PTH110
+            if not _is_own(folder):
+                return f"is in {folder}, which you may not enter; set HOME to a folder of your own"
+            mend = f"`chmod 700 {_quoted(folder)}` mends it"
+            return f"is in {folder}, which you may not enter: {mend}"
+    mend = "chmod 600" if _is_own(path) else "sudo chown $USER"
     return f"is there, but you may not read it: `{mend} {_quoted(path)}` mends it"
+
+
+def _is_own(path: Path) -> bool:
+    return path.stat().st_uid == os.geteuid()
 
 
 def _rewriting(command: str, path: Path) -> str:

@@ -14,6 +14,7 @@ import pytest
 from pipeline.errors import UserError
 from pipeline.kaggle.client import list_submissions
 from pipeline.kaggle.credentials import check_credentials, find_credentials
+from pipeline.kaggle.hiding import known_secrets
 from tests.kaggle.conftest import DIGITS
 from tests.kaggle.server import KEY, TOKEN, USERNAME, KaggleServer
 
@@ -142,7 +143,7 @@ def an_ordinary_user() -> Iterator[Path]:
     ("locked", "fault"),
     [
         ("kaggle.json", "is there, but you may not read it: `chmod 600 "),
-        (".", "is in a folder that you may not enter: `chmod 700 "),
+        (".", "which you may not enter: `chmod 700 "),
     ],
 )
 def test_a_file_that_may_not_be_read_is_not_taken_for_missing(
@@ -158,6 +159,20 @@ def test_a_file_that_may_not_be_read_is_not_taken_for_missing(
         assert fault + str(path.parent) in sentence
         follow_advice(sentence)
         assert find_credentials() == str(path)
+
+
+def test_a_home_that_may_not_be_entered_is_no_harm_to_other_commands(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with an_ordinary_user() as own_home:
+        closed = own_home / "closed"
+        closed.mkdir(mode=0)
+        monkeypatch.setenv("HOME", str(closed))
+        assert isinstance(known_secrets(), list)  # every command asks for them
+        sentence = refusal()
+        assert sentence.startswith(f"~/.kaggle/access_token is in {closed}, which you may not")
+        follow_advice(sentence)
+        assert refusal().startswith("there are no Kaggle credentials")
 
 
 def test_a_token_that_the_command_stops_at_is_named_though_other_credentials_follow(
