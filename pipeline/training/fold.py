@@ -82,7 +82,7 @@ class FoldTraining:
 
     def measure_speed(self) -> float:
         """Return how many images per second a training takes here, by its first ten steps or so."""
-        trainer, epochs = self._new_trainer(0, self.images)
+        trainer, epochs = self.new_trainer(0, self.images)
         batches = epochs.iterate(0, self.settings.epochs)
         nothing = self.images.take(np.zeros(len(self.images), dtype=np.bool_))
         num_steps = epochs.steps_per_epoch * self.settings.epochs
@@ -109,7 +109,7 @@ class FoldTraining:
             f"{fold_name(fold)}: {len(training_set):,} training and {len(valid):,} validation "
             "images"
         )
-        trainer, epochs = self._new_trainer(fold, training_set)
+        trainer, epochs = self.new_trainer(fold, training_set)
         self._restore(trainer, paths, reporter)
         batches = epochs.iterate(trainer.num_epochs_done, settings.epochs)
         while trainer.num_epochs_done < settings.epochs:
@@ -125,7 +125,13 @@ class FoldTraining:
         what = f"validation accuracy {accuracy}" if accuracy else NO_VALIDATION
         reporter.line(f"{fold_name(fold)}: {what}")
 
-    def _new_trainer(self, fold: int, training_set: LabelledImages) -> tuple[Trainer, Epochs]:
+    def new_trainer(self, fold: int, training_set: LabelledImages) -> tuple[Trainer, Epochs]:
+        """Return a network at the start of its training, and its batches.
+
+        Args:
+            fold: Which one, or `ALL_DATA`: decides weights, order and dropout, not the images.
+            training_set: The images to train on.
+        """
         epochs, _ = self._epochs(training_set, fold)
         trainer = Trainer(
             self._new_model(fold),
