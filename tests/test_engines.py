@@ -69,6 +69,12 @@ def test_transforms_that_drop_the_channel_are_given_it_back(step):
     assert found.float().std() > 1
 
 
+def run_through(recipe, num_workers):
+    epochs, _ = choose(recipe, "albumentations", num_workers=num_workers)
+    for _ in epochs.iterate(0, 10):
+        pass
+
+
 @pytest.mark.parametrize("num_workers", [0, 2])
 @pytest.mark.parametrize(
     ("step", "said"),
@@ -81,9 +87,7 @@ def test_transforms_that_drop_the_channel_are_given_it_back(step):
 def test_a_wrong_image_ends_the_training_in_one_sentence(step, said, num_workers):
     recipe = A.Compose([A.HorizontalFlip(), A.OneOf([A.Sequential([step], p=0.5)]), A.Rotate(p=1)])
     with pytest.raises(UserError, match=said) as error:
-        epochs, _ = choose(recipe, "albumentations", num_workers=num_workers)
-        for _ in epochs.iterate(0, 10):
-            pass
+        run_through(recipe, num_workers)
     assert "\n" not in str(error.value)
 
 

@@ -7,6 +7,7 @@ nothing of a GPU's arithmetic or speed.
 
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from importlib import import_module
 
 import albumentations as A
@@ -17,12 +18,11 @@ from torch.utils._pytree import tree_leaves
 
 from pipeline.augment.batched import compile_recipe, image_keys
 from pipeline.augment.registry import build_recipe, serialise
-from pipeline.bench.rates import new_trainer
-from pipeline.bench.synthetic import synthetic_images
+from pipeline.bench.synthetic import synthetic_training
 from pipeline.networks import MODELS
+from pipeline.runs.spec import RunSpec
 from pipeline.settings.presets import resolve
 from pipeline.training.device import Device
-from tests import tiny
 from tests.augment.test_pixels import CASES
 from tests.augment.test_recipe import ALL
 
@@ -81,8 +81,10 @@ def test_an_epoch_waits_for_the_device_at_its_end_alone(name, monkeypatch):
     monkeypatch.setattr(Device, "autocast", lambda self: nullcontext())  # meta has none
     adam = import_module("torch.optim.adam")
     monkeypatch.setattr(adam, "_device_dtype_check_for_fused", lambda *args: None)
-    images = synthetic_images(40, tiny.COMPETITION)
     knobs = {"model": name, "dropout": 0.1, "ema": 0.99, "batch_size": 8}
+    recipe = serialise(build_recipe("strong"), "strong")
+    training = synthetic_training(RunSpec("", "", resolve("standard", knobs), recipe), 40)
+    training = replace(training, device=Device(META, bfloat16=True, name="stand-in"))
     taken = []
 
     def watched(batches: Iterator) -> Iterator:
@@ -91,17 +93,11 @@ def test_an_epoch_waits_for_the_device_at_its_end_alone(name, monkeypatch):
             yield batch
 
     with StrictDevice() as device:
-        trainer, epochs = new_trainer(
-            resolve("standard", knobs),
-            serialise(build_recipe("strong"), "strong"),
-            images,
-            tiny.COMPETITION,
-            Device(META, bfloat16=True, name="stand-in"),
-        )
+        trainer, epochs = training.new_trainer(0, training.images)
         for epoch in range(2):
             taken.clear()
             device.num_copies = 0
             with pytest.raises(RuntimeError, match="cannot be called on meta tensors"):
-                trainer.run_epoch(watched(epochs.iterate(epoch, epoch + 1)), images)
+                trainer.run_epoch(watched(epochs.iterate(epoch, epoch + 1)), training.images)
             assert taken == [8] * 5
         assert device.num_copies == 1, "the order of the images, once an epoch"

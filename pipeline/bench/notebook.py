@@ -6,84 +6,75 @@ images lie on the device and batches are cut from them by index, which is faster
 """
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
+from pipeline.bench.figures import Curve
+from pipeline.console import Reporter
 from pipeline.data.competition import Competition
-from pipeline.data.labelled_images import LabelledImages
 from pipeline.data.preprocessing import Preprocessing
-from pipeline.runs.scoring import Accuracy
-from pipeline.training.device import Device
+from pipeline.runs.scoring import count_correct
+from pipeline.training.fold import FoldTraining
+from pipeline.training.inference import predict_logits
 
+NOTEBOOK = "notebook"
 EPOCHS = 15
 _BATCH_SIZE = 100
 _DROPOUT = 0.25
 _LEARNING_RATE = 1e-3
 
 
-@dataclass(frozen=True)
-class NotebookEpoch:
-    """One epoch's end.
-
-    Attributes:
-        seconds: Training so far, validations left out.
-        valid: The accuracy on the validation images.
-    """
-
-    seconds: float
-    valid: Accuracy
-
-
-def train_notebook(
-    train: LabelledImages,
-    valid: LabelledImages,
-    competition: Competition,
-    device: Device,
-    *,
-    seed: int,
-    num_epochs: int = EPOCHS,
-    on_batch: Callable[[int], None] = lambda num_images: None,
-) -> Iterator[NotebookEpoch]:
+def train_notebook(training: FoldTraining, reporter: Reporter, num_epochs: int = EPOCHS) -> Curve:
     """Train the notebook's network in float32 with Adam, without augmentation.
 
-    Args:
-        train: The training images.
-        valid: The validation images.
-        competition: Decides the images' shape.
-        device: Where to compute; its precision is not used.
-        seed: Of weights, order and dropout.
-        num_epochs: Passes over the training images.
-        on_batch: Called after each step with its number of images.
+    The curve's seconds are those of training alone: they stand still in validation.
 
-    Yields:
-        Every epoch's end. Time stands still between them.
+    Args:
+        training: Whose images, fold 0 held out, whose device and seed; nothing else of it is used.
+        reporter: Hears of every epoch.
+        num_epochs: Passes over the training images.
     """
+    held_out, seed = training.row_folds == 0, training.settings.seed
+    train, valid = training.images.take(~held_out), training.images.take(held_out)
+    float32 = replace(training.device, bfloat16=False)
+    name = f"{NOTEBOOK}, seed {seed}"
     start = time.perf_counter()
     torch.manual_seed(seed)
     preprocessing = Preprocessing.of(train.images)
-    images = preprocessing(torch.from_numpy(train.images).to(device.torch))
-    labels = torch.from_numpy(train.labels).to(device.torch, torch.int64)
-    network = notebook_network(competition).to(device.torch)
+    images = preprocessing(torch.from_numpy(train.images).to(float32.torch))
+    labels = torch.from_numpy(train.labels).to(float32.torch, torch.int64)
+    network = notebook_network(training.competition).to(float32.torch)
     optimizer = torch.optim.Adam(network.parameters(), lr=_LEARNING_RATE)
-    seconds = time.perf_counter() - start
-    for _ in range(num_epochs):
-        start = time.perf_counter()
-        network.train()
-        loss = torch.zeros(())
-        order = torch.randperm(len(labels)).to(device.torch)
-        for chosen in torch.split(order, _BATCH_SIZE):
-            loss = F.cross_entropy(network(images[chosen]), labels[chosen])
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            on_batch(len(chosen))
-        loss.item()  # the device has done what it was given
-        seconds += time.perf_counter() - start
-        yield NotebookEpoch(seconds, _validate(network, preprocessing, valid, device))
+    elapsed = time.perf_counter() - start
+    seconds, correct = [], []
+    with reporter.bar(name, num_epochs * len(train)) as bar:
+        for epoch in range(1, num_epochs + 1):
+            start = time.perf_counter()
+            network.train()
+            loss = torch.zeros(())
+            order = torch.randperm(len(labels)).to(float32.torch)
+            for chosen in torch.split(order, _BATCH_SIZE):
+                loss = F.cross_entropy(network(images[chosen]), labels[chosen])
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                bar.advance(len(chosen))
+            loss.item()  # the device has done what it was given
+            elapsed += time.perf_counter() - start
+            logits = predict_logits(network, valid.images, preprocessing, float32, batch_size=1000)
+            accuracy = count_correct(logits, valid.labels)
+            seconds.append(elapsed)
+            correct.append(accuracy.correct)
+            reporter.line(
+                f"{name}: epoch {epoch}/{num_epochs}  valid accuracy {accuracy}  "
+                f"{elapsed:.1f} s so far"
+            )
+    return Curve(
+        name=NOTEBOOK, seed=seed, seconds=tuple(seconds), correct=tuple(correct), total=len(valid)
+    )
 
 
 def notebook_network(competition: Competition) -> nn.Sequential:
@@ -98,17 +89,3 @@ def notebook_network(competition: Competition) -> nn.Sequential:
         *(nn.Linear(64, 32), nn.ReLU(), nn.Dropout(_DROPOUT)),
         nn.Linear(32, competition.num_classes),
     )
-
-
-@torch.inference_mode()
-def _validate(
-    network: nn.Module, preprocessing: Preprocessing, valid: LabelledImages, device: Device
-) -> Accuracy:
-    network.eval()
-    correct = 0
-    labels = torch.from_numpy(valid.labels)
-    images_by_batch = torch.split(torch.from_numpy(valid.images), 1000)
-    for images, truth in zip(images_by_batch, torch.split(labels, 1000), strict=True):
-        predicted: Tensor = network(preprocessing(images.to(device.torch))).argmax(1)
-        correct += int((predicted.cpu() == truth).sum())
-    return Accuracy(correct, len(valid))

@@ -1,153 +1,93 @@
-"""Measures that can be repeated: how fast one network trains, how fast it predicts."""
+"""What can be measured again and again, in turn with whatever it is compared with."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
 
-from pipeline.augment.engines import augmented_epochs
-from pipeline.augment.epochs import Batch, EpochPlan, Epochs
-from pipeline.bench.figures import Series
-from pipeline.bench.synthetic import synthetic_images
-from pipeline.console import Bar
-from pipeline.data.competition import Competition
-from pipeline.data.labelled_images import LabelledImages
-from pipeline.data.preprocessing import Preprocessing
-from pipeline.networks import create_model
-from pipeline.settings.fields import Settings
+import albumentations as A
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.benchmark import Timer
+
+from pipeline.augment.epochs import Batch
+from pipeline.augment.registry import serialise
+from pipeline.bench.figures import Figure, Figures
+from pipeline.bench.synthetic import synthetic_training
+from pipeline.console import Reporter
+from pipeline.runs.spec import RunSpec
 from pipeline.training.device import Device
-from pipeline.training.inference import predict_logits
-from pipeline.training.trainer import Trainer
 
 _NUM_IMAGES = 4096
 _NEVER = 10_000
 """Epochs that no measurement comes to the end of."""
 
-_Name = TypeVar("_Name")
+
+@dataclass(frozen=True)
+class Measure:
+    """Something to measure: the call that gives a value, and what its `Figure` will say."""
+
+    what: Mapping[str, str]
+    unit: str
+    run: Callable[[], float]
+    facts: Mapping[str, int | float] = field(default_factory=dict)
 
 
 def interleave(
-    measures: Mapping[_Name, Callable[[], float]], num_rounds: int, bar: Bar
-) -> dict[_Name, Series]:
-    """Call all measures in turn, round after round, and return each one's values.
-
-    Args:
-        measures: What to call, by name.
-        num_rounds: Rounds that count; one more before them warms up.
-        bar: Advanced by each call: `(num_rounds + 1) * len(measures)` in all.
-    """
-    values: dict[_Name, list[float]] = {name: [] for name in measures}
-    for number in range(num_rounds + 1):
-        for name, measure in measures.items():
-            value = measure()
-            if number > 0:
-                values[name].append(value)
-            bar.advance()
-    return {name: Series(values=tuple(found)) for name, found in values.items()}
-
-
-def new_trainer(
-    settings: Settings,
-    recipe: str,
-    images: LabelledImages,
-    competition: Competition,
-    device: Device,
-) -> tuple[Trainer, Epochs]:
-    """Return a network in training and its batches, as a run of these settings has them.
-
-    Args:
-        settings: Network, batch size and all else that a run has; the seed is not used.
-        recipe: The serialised augmentation recipe.
-        images: The training images.
-        competition: Decides the images' shape and the number of classes.
-        device: Where to compute.
-    """
-    epochs, _ = augmented_epochs(
-        EpochPlan(images, seed=0, fold=0, batch_size=settings.batch_size),
-        recipe,
-        engine=settings.augment_engine,
-        fuse=settings.fuse,
-        device=device.torch,
-        num_workers=settings.num_workers,
+    measures: Sequence[Measure], num_rounds: int, device: Device, label: str, reporter: Reporter
+) -> Figures:
+    """Measure all in turn, round after round; one more round before those that count warms up."""
+    values: list[list[float]] = [[] for _ in measures]
+    with reporter.bar(label, (num_rounds + 1) * len(measures)) as bar:
+        for number in range(num_rounds + 1):
+            for measure, found in zip(measures, values, strict=True):
+                value = measure.run()
+                if number > 0:
+                    found.append(value)
+                bar.advance()
+    figures = tuple(
+        Figure(what=dict(each.what), unit=each.unit, values=tuple(found), facts=dict(each.facts))
+        for each, found in zip(measures, values, strict=True)
     )
-    model = create_model(
-        settings.model, competition.image_shape, competition.num_classes, settings.dropout
-    )
-    trainer = Trainer(
-        model,
-        Preprocessing.of(images.images),
-        settings,
-        device,
-        steps_per_epoch=epochs.steps_per_epoch,
-        stream=0,
-    )
-    return trainer, epochs
+    return Figures(device=str(device), figures=figures)
 
 
-class TrainingRate:
-    """Measures one network in training, images/s: the pipeline's own batches and steps.
+def seconds_of(work: Callable[[], object]) -> float:
+    """Call it once and return how long it took."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
 
-    Validation, checkpoints and the start are not in it.
+
+def calls_per_s(work: Callable[[], object], seconds: float) -> float:
+    """Call it for that long at least, and return how often a second; a GPU is waited for."""
+    timer = Timer("work()", globals={"work": work}, num_threads=torch.get_num_threads())
+    return 1 / timer.blocked_autorange(min_run_time=seconds).mean
+
+
+def alone(spec: RunSpec, model: str) -> RunSpec:
+    """Return the training of a network under a run's settings, without augmentation."""
+    settings = spec.settings.model_copy(update={"model": model, "augment": "none"})
+    return RunSpec(model, spec.preset, settings, serialise(A.Compose([]), "none"))
+
+
+def training_rate(spec: RunSpec, seconds: float) -> Callable[[], float]:
+    """Return what measures a run's training, images/s: the pipeline's own batches and steps.
+
+    Validation, checkpoints and the start are not in it. A measurement takes that long at least, and
+    the trainer waits for the device at its end.
     """
+    endless = spec.settings.model_copy(update={"epochs": _NEVER})
+    training = synthetic_training(replace(spec, settings=endless), _NUM_IMAGES)
+    trainer, epochs = training.new_trainer(0, training.images)
+    batches = epochs.iterate(0, _NEVER)
+    nothing = training.images.take(training.images.rows < 0)
 
-    def __init__(
-        self,
-        settings: Settings,
-        recipe: str,
-        device: Device,
-        competition: Competition,
-        *,
-        seconds: float,
-    ) -> None:
-        """Prepare to measure.
+    def measure() -> float:
+        return trainer.run_epoch(_for_a_while(batches, seconds), nothing).images_per_s
 
-        Args:
-            settings: Network, batch size and all else that a run has.
-            recipe: The serialised augmentation recipe.
-            device: Where to compute.
-            competition: Decides the images' shape.
-            seconds: How long a measurement takes at least.
-        """
-        images = synthetic_images(_NUM_IMAGES, competition)
-        endless = settings.model_copy(update={"epochs": _NEVER})
-        self._trainer, epochs = new_trainer(endless, recipe, images, competition, device)
-        self._batches = epochs.iterate(0, _NEVER)
-        self._one_image = images.take(images.rows == 0)
-        self._seconds = seconds
-
-    def __call__(self) -> float:
-        """Train for a while and return images/s; the trainer waits for the device at the end."""
-        batches = _for_a_while(self._batches, self._seconds)
-        return self._trainer.run_epoch(batches, self._one_image).images_per_s
-
-
-class PredictionRate:
-    """Measures one network in prediction, images/s, from uint8 in memory to logits in memory."""
-
-    def __init__(
-        self, settings: Settings, device: Device, competition: Competition, *, seconds: float
-    ) -> None:
-        """Prepare to measure; the arguments are those of `TrainingRate`."""
-        self._batch = synthetic_images(settings.predict_batch_size, competition).images
-        self._predict = partial(
-            predict_logits,
-            create_model(
-                settings.model, competition.image_shape, competition.num_classes, dropout=0.0
-            ).to(device.torch),
-            self._batch,
-            Preprocessing.of(self._batch),
-            device,
-            batch_size=settings.predict_batch_size,
-        )
-        self._seconds = seconds
-
-    def __call__(self) -> float:
-        """Predict for a while and return images/s; logits end on the host, so all is waited for."""
-        calls, start = 0, time.perf_counter()
-        while (elapsed := time.perf_counter() - start) < self._seconds or calls == 0:
-            self._predict()
-            calls += 1
-        return calls * len(self._batch) / elapsed
+    return measure
 
 
 def _for_a_while(batches: Iterator[Batch], seconds: float) -> Iterator[Batch]:
@@ -157,3 +97,10 @@ def _for_a_while(batches: Iterator[Batch], seconds: float) -> Iterator[Batch]:
         yield batch
         if time.perf_counter() > deadline:
             return
+
+
+def prediction(spec: RunSpec, num_images: int) -> Callable[[], npt.NDArray[np.float32]]:
+    """Return what predicts images of noise: uint8 in memory to logits in memory."""
+    training = synthetic_training(spec, num_images)
+    trainer, _ = training.new_trainer(0, training.images)
+    return partial(trainer.predict_logits, training.images.images)

@@ -1,15 +1,23 @@
 """Noise in the shape of a competition: as much work as digits, and no data needed."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import numpy as np
 
-from pipeline.data.competition import Competition
+from pipeline.data.competition import Competition, get_competition
 from pipeline.data.digits import Digits
 from pipeline.data.digits_cache import save_digits
 from pipeline.data.files import write_record, write_text
-from pipeline.data.folds import assign_folds, write_folds
+from pipeline.data.folds import NUM_FOLDS, assign_folds, write_folds
 from pipeline.data.labelled_images import LabelledImages
 from pipeline.data.manifest import Manifest
+from pipeline.runs.spec import RunSpec
 from pipeline.runs.workspace import Workspace
+from pipeline.training.device import choose_device
+from pipeline.training.fold import FoldTraining
 
 
 def synthetic_images(num_images: int, competition: Competition) -> LabelledImages:
@@ -22,31 +30,51 @@ def synthetic_images(num_images: int, competition: Competition) -> LabelledImage
     )
 
 
-def write_synthetic_data(
-    workspace: Workspace, competition: Competition, *, num_train: int, num_test: int
-) -> None:
-    """Write what `make data` and `make split` leave, without the CSV files of pixels.
+def synthetic_training(spec: RunSpec, num_images: int) -> FoldTraining:
+    """Return a run's training as it is, but of so many images of noise.
 
-    Args:
-        workspace: Has no data of that competition yet.
-        competition: Whose place the noise takes.
-        num_train: Training images, at least 100.
-        num_test: Test images.
+    Raises:
+        UserError: Its device is not there.
     """
-    inputs = workspace.input(competition)
-    train, test = (synthetic_images(n, competition) for n in (num_train, num_test))
-    digits = Digits(train.images, train.labels.astype(np.uint8), test.images)
-    # In the order in which make expects them, oldest first.
-    rows = "".join(f"{image_id},0\n" for image_id in range(1, num_test + 1))
-    header = f"{competition.id_column},{competition.prediction_column}\n"
-    write_text(inputs.sample_submission, header + rows)
-    save_digits(inputs, digits)
-    manifest = Manifest(
-        competition=competition.slug,
-        source="noise, for a benchmark",
-        files={},
-        class_counts={},
-        digits_sha256=digits.sha256(),
+    settings = spec.settings
+    competition = get_competition(settings.competition)
+    images = synthetic_images(num_images, competition)
+    return FoldTraining(
+        settings=settings,
+        recipe=spec.recipe,
+        fingerprint="",
+        competition=competition,
+        images=images,
+        row_folds=images.rows % NUM_FOLDS,
+        device=choose_device(settings.device, settings.precision),
     )
-    write_record(inputs.manifest, manifest)
-    write_folds(inputs.folds, digits.train_labels, assign_folds(digits.train_labels, 0))
+
+
+@contextmanager
+def synthetic_workspace(
+    competition: Competition, num_train: int, num_test: int
+) -> Iterator[Workspace]:
+    """Give a temporary workspace with noise in place of a competition's images, split into folds.
+
+    There is what `make data` and `make split` leave, but for the CSV files of pixels.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace(Path(folder))
+        inputs = workspace.input(competition)
+        train, test = (synthetic_images(n, competition) for n in (num_train, num_test))
+        digits = Digits(train.images, train.labels.astype(np.uint8), test.images)
+        manifest = Manifest(
+            competition=competition.slug,
+            source="noise, for a benchmark",
+            files={},
+            class_counts={},
+            digits_sha256=digits.sha256(),
+        )
+        # In the order in which make expects them, oldest first.
+        header = f"{competition.id_column},{competition.prediction_column}\n"
+        rows = "".join(f"{image_id},0\n" for image_id in range(1, num_test + 1))
+        write_text(inputs.sample_submission, header + rows)
+        save_digits(inputs, digits)
+        write_record(inputs.manifest, manifest)
+        write_folds(inputs.folds, digits.train_labels, assign_folds(digits.train_labels, 0))
+        yield workspace

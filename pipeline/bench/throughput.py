@@ -1,185 +1,70 @@
 """How much of the machine a training uses: its arithmetic beside that of large convolutions."""
 
-import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from multiprocessing.connection import Connection
 
-import albumentations as A
 import torch
 import torch.nn.functional as F
 from rich.table import Table
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from pipeline.augment.registry import serialise
-from pipeline.bench.at_once import num_at_once, training_rate_at_once
-from pipeline.bench.augment_engines import wait
-from pipeline.bench.figures import Conditions, Figures, Series
-from pipeline.bench.rates import TrainingRate, interleave
-from pipeline.bench.tables import new_table
+from pipeline.augment.helper_process import interrupts_ignored
+from pipeline.bench.figures import Figure, Figures, new_table, show_spread
+from pipeline.bench.rates import Measure, alone, calls_per_s, interleave, training_rate
 from pipeline.console import Reporter
-from pipeline.data.competition import Competition
+from pipeline.data.competition import get_competition
+from pipeline.data.folds import NUM_FOLDS
 from pipeline.networks import MODELS, create_model
 from pipeline.runs.spec import RunSpec
-from pipeline.settings.fields import Settings
-from pipeline.training.device import Device
+from pipeline.training.device import Device, choose_device
+from pipeline.training.processes import choose_num_jobs, share_threads
 
-
-@dataclass(frozen=True)
-class Convolution:
-    """A convolution that keeps the images' size and channels.
-
-    Attributes:
-        batch: Images.
-        channels: In and out.
-        side: Height and width of the images.
-        kernel: Height and width of the kernel, odd.
-    """
-
-    batch: int
-    channels: int
-    side: int
-    kernel: int
-
-    @property
-    def flops(self) -> int:
-        """Operations of the output and of the gradients of images and weights, two per product."""
-        return 3 * 2 * self.batch * (self.channels * self.side * self.kernel) ** 2
-
-    def __str__(self) -> str:
-        channels, kernel, side = self.channels, self.kernel, self.side
-        return f"{channels}→{channels} {kernel}×{kernel}, {self.batch}×{side}×{side}"
-
-
+Convolution = tuple[int, int, int, int]
+"""Images, channels in and out, side of an image, side of the kernel."""
 # Large enough to fill a GPU; three, as no shape is the best one everywhere.
-_LARGE = (Convolution(64, 128, 28, 5), Convolution(64, 256, 28, 3), Convolution(64, 512, 14, 3))
-
-
-class ConvolutionFigures(Figures):
-    """One large convolution, forward and backward.
-
-    Attributes:
-        name: Its sizes, in words.
-        flops_per_s: Floating-point operations per second.
-    """
-
-    name: str
-    flops_per_s: Series
-
-
-class TrainingFigures(Figures):
-    """One training, or several at once.
-
-    Attributes:
-        name: A network's or a preset's name; with "×2" if two of it are trained at once.
-        recipe: The augmentation recipe's name; "none" measures the network alone.
-        batch_size: Images per step.
-        flops_per_image: Floating-point operations of one image, forward and backward; the
-            augmentation's are not counted.
-        images_per_s: Its rate, or that of all at once together, augmentation included.
-    """
-
-    name: str
-    recipe: str
-    batch_size: int
-    flops_per_image: float
-    images_per_s: Series
-
-
-class ThroughputFigures(Figures):
-    """All trainings beside the convolutions, measured in the same rounds.
-
-    Attributes:
-        conditions: Device and precision.
-        convolutions: The yardstick is the one with the highest median.
-        trainings: Networks alone, presets, and presets several times at once.
-    """
-
-    conditions: Conditions
-    convolutions: tuple[ConvolutionFigures, ...]
-    trainings: tuple[TrainingFigures, ...]
-
-    @property
-    def yardstick(self) -> ConvolutionFigures:
-        """The fastest convolution."""
-        return max(self.convolutions, key=lambda each: each.flops_per_s.median)
-
-    def share(self, training: TrainingFigures) -> Series:
-        """Return a training's operations per second by the yardstick's, round by round."""
-        pairs = zip(training.images_per_s.values, self.yardstick.flops_per_s.values, strict=True)
-        return Series(values=tuple(rate * training.flops_per_image / most for rate, most in pairs))
+_LARGE: Sequence[Convolution] = ((64, 128, 28, 5), (64, 256, 28, 3), (64, 512, 14, 3))
 
 
 def measure_throughput(
-    presets: Mapping[str, RunSpec],
-    settings: Settings,
-    competition: Competition,
-    device: Device,
+    spec: RunSpec,
     reporter: Reporter,
     *,
     num_rounds: int = 5,
     seconds: float = 0.4,
-    convolutions: tuple[Convolution, ...] = _LARGE,
-) -> ThroughputFigures:
-    """Measure every network alone, and every preset with its recipe, once and several at once.
+    convolutions: Sequence[Convolution] = _LARGE,
+) -> Figures:
+    """Measure every network alone, and a preset with its recipe, once and several at once.
 
-    Args:
-        presets: Presets to measure, resolved, by name.
-        settings: Batch size, dropout and optimiser of the networks alone.
-        competition: Decides the images' shape.
-        device: Where to compute.
-        reporter: Shows the progress.
-        num_rounds: Times that each is measured.
-        seconds: How long each time at least.
-        convolutions: The candidates for the yardstick.
+    Networks alone are trained under the preset's settings. Each is measured `num_rounds` times, for
+    so many seconds at least: convolutions in FLOP/s, trainings in images/s, all images of several.
     """
-    plain = serialise(A.Compose([]), "none")
-    trainings: dict[str, tuple[Settings, str]] = {
-        name: (settings.model_copy(update={"model": name, "augment": "none"}), plain)
-        for name in MODELS
-    }
-    for name, spec in presets.items():
-        trainings[f"preset {name}"] = (spec.settings, spec.recipe)
-    measures: dict[str, Callable[[], float]] = {
-        str(each): _ConvolutionRate(each, device, seconds) for each in convolutions
-    }
-    for name, (own, recipe) in trainings.items():
-        measures[name] = TrainingRate(own, recipe, device, competition, seconds=seconds)
+    device = choose_device(spec.settings.device, spec.settings.precision)
+    preset = replace(spec, name=f"preset {spec.preset}")
+    measures = [convolution_measure(each, device, seconds) for each in convolutions]
+    for each in (*(alone(spec, model) for model in MODELS), preset):
+        measures.append(_training_measure(each, training_rate(each, seconds)))
     with ExitStack() as processes:
         if (num := num_at_once(device)) > 1:
-            for name, spec in presets.items():
-                measured = f"preset {name} ×{num}"
-                trainings[measured] = (spec.settings, spec.recipe)
-                measures[measured] = processes.enter_context(
-                    training_rate_at_once(
-                        *trainings[measured], device, competition, seconds=seconds, num=num
-                    )
-                )
-        with reporter.bar("throughput", (num_rounds + 1) * len(measures)) as bar:
-            rates = interleave(measures, num_rounds, bar)
-    return ThroughputFigures(
-        conditions=Conditions.of(device),
-        convolutions=tuple(
-            ConvolutionFigures(name=str(each), flops_per_s=rates[str(each)])
-            for each in convolutions
-        ),
-        trainings=tuple(
-            TrainingFigures(
-                name=name,
-                recipe=own.augment,
-                batch_size=own.batch_size,
-                flops_per_image=training_flops(
-                    create_model(
-                        own.model, competition.image_shape, competition.num_classes, own.dropout
-                    ),
-                    competition.image_shape,
-                ),
-                images_per_s=rates[name],
-            )
-            for name, (own, _) in trainings.items()
-        ),
-    )
+            several = replace(spec, name=f"{preset.name} ×{num}")
+            rate = processes.enter_context(training_rate_at_once(several, seconds, num))
+            measures.append(_training_measure(several, rate))
+        return interleave(measures, num_rounds, device, "throughput", reporter)
+
+
+def _training_measure(spec: RunSpec, rate: Callable[[], float]) -> Measure:
+    settings = spec.settings
+    competition = get_competition(settings.competition)
+    shape, num_classes = competition.image_shape, competition.num_classes
+    model = create_model(settings.model, shape, num_classes, settings.dropout)
+    facts = {
+        "batch_size": settings.batch_size,
+        "flops_per_image": training_flops(model, shape),  # the augmentation's are not counted
+    }
+    return Measure({"training": spec.name, "recipe": settings.augment}, "images/s", rate, facts)
 
 
 def training_flops(model: nn.Module, image_shape: tuple[int, int, int]) -> float:
@@ -187,11 +72,7 @@ def training_flops(model: nn.Module, image_shape: tuple[int, int, int]) -> float
 
     A multiply-add is two operations. PyTorch's own counter counts convolutions and matrix products
     as they run, so the first layer, which passes no gradient to the image, counts twice and not
-    three times.
-
-    Args:
-        model: A network on the CPU.
-        image_shape: (C, H, W).
+    three times. The network is on the CPU, the shape (C, H, W).
     """
     images = torch.zeros(2, *image_shape)
     with FlopCounterMode(display=False) as counter:
@@ -200,65 +81,106 @@ def training_flops(model: nn.Module, image_shape: tuple[int, int, int]) -> float
     return float(counter.get_total_flops() / len(images))
 
 
-class _ConvolutionRate:
-    """Measures floating-point operations per second of one convolution, forward and backward."""
+def convolution_measure(convolution: Convolution, device: Device, seconds: float) -> Measure:
+    """Return what measures a convolution that keeps its images' size, forward and backward."""
+    batch, channels, side, kernel = convolution
+    layer = nn.Conv2d(channels, channels, kernel, padding="same", bias=False).to(device.torch)
+    # torch's own type hints lack `memory_format` alone.
+    layer = layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    images = torch.randn((batch, channels, side, side), device=device.torch)
+    images = images.contiguous(memory_format=torch.channels_last).requires_grad_()
 
-    def __init__(self, convolution: Convolution, device: Device, seconds: float) -> None:
-        layer = nn.Conv2d(
-            convolution.channels,
-            convolution.channels,
-            convolution.kernel,
-            padding=convolution.kernel // 2,
-            bias=False,
-        ).to(device.torch)
-        # torch's own type hints lack `memory_format` alone.
-        self._layer = layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        images = torch.randn(
-            (convolution.batch, convolution.channels, convolution.side, convolution.side),
-            device=device.torch,
-        )
-        self._images = images.contiguous(memory_format=torch.channels_last).requires_grad_()
-        self._gradient = torch.ones_like(self._images)
-        self._flops, self._device, self._seconds = convolution.flops, device, seconds
+    def step() -> None:
+        images.grad = layer.weight.grad = None
+        with device.autocast():
+            output = layer(images)
+        output.backward(torch.ones_like(output))
 
-    def __call__(self) -> float:
-        wait(self._device.torch)
-        calls, start = 0, time.perf_counter()
-        while (elapsed := time.perf_counter() - start) < self._seconds or calls == 0:
-            for _ in range(5 if self._device.torch.type == "cuda" else 1):
-                self._step()
-                calls += 1
-            wait(self._device.torch)
-        return calls * self._flops / elapsed
-
-    def _step(self) -> None:
-        with self._device.autocast():
-            output = self._layer(self._images)
-        gradient = self._gradient.to(output.dtype)
-        torch.autograd.grad(output, (self._images, self._layer.weight), gradient)
+    with FlopCounterMode(display=False) as counter:
+        step()
+    flops = counter.get_total_flops()
+    name = f"{channels}→{channels} {kernel}×{kernel}, {batch}×{side}×{side}"
+    return Measure({"convolution": name}, "FLOP/s", lambda: flops * calls_per_s(step, seconds))
 
 
-def throughput_table(figures: ThroughputFigures) -> Table:
-    """Return each training's rate and its share of the yardstick."""
-    yardstick = figures.yardstick
+def num_at_once(device: Device) -> int:
+    """Return how many networks to measure at once: as many as `make cv` trains.
+
+    On a GPU it is a few, as one alone leaves it mostly idle.
+    """
+    return 4 if device.torch.type == "cuda" else choose_num_jobs("auto", device, NUM_FOLDS)
+
+
+@contextmanager
+def training_rate_at_once(spec: RunSpec, seconds: float, num: int) -> Iterator[Callable[[], float]]:
+    """Give what measures the images/s of `num` networks together; their processes end with it.
+
+    Each has its share of the threads, as folds that are trained at once. The first value is of no
+    use, as one process is ready before another.
+    """
+    context = multiprocessing.get_context("spawn")
+    connections = []
+    for _ in range(num):
+        connection, theirs = context.Pipe()
+        arguments = (theirs, spec, seconds, share_threads(num))
+        with interrupts_ignored():
+            context.Process(target=_measure_when_asked, args=arguments, daemon=True).start()
+        theirs.close()
+        connections.append(connection)
+
+    def measure() -> float:
+        for connection in connections:
+            connection.send("measure")
+        rates: list[float] = [connection.recv() for connection in connections]
+        return sum(rates)
+
+    try:
+        yield measure
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def _measure_when_asked(asked: Connection, spec: RunSpec, seconds: float, num_threads: int) -> None:
+    """The whole life of a process."""
+    torch.set_num_threads(num_threads)
+    measure = training_rate(spec, seconds)
+    try:
+        while asked.recv():
+            asked.send(measure())
+    except (EOFError, ConnectionError):  # nobody asks any more
+        return
+
+
+def throughput_table(figures: Figures) -> Table:
+    """Return each training's rate and its share of the yardstick, the fastest convolution."""
+    convolutions = [each for each in figures.figures if each.unit == "FLOP/s"]
+    yardstick = max(convolutions, key=lambda each: each.median)
     table = new_table(
         f"Training throughput, {figures.conditions}",
         "share: of the operations per second of the fastest of "
-        f"{len(figures.convolutions)} large convolutions in the same precision, forward and "
-        f"backward ({yardstick.name}: {yardstick.flops_per_s.median / 1e12:.2f} TFLOP/s); "
+        f"{len(convolutions)} large convolutions in the same precision, forward and "
+        f"backward ({yardstick.what['convolution']}: {yardstick.median / 1e12:.2f} TFLOP/s); "
         "MFLOP: of one image, forward and backward; ×N: N at once, each in a process with its "
         "share of the threads, as folds are trained; median of "
-        f"{len(yardstick.flops_per_s.values)} rounds, ± half their range",
+        f"{len(yardstick.values)} rounds, ± half their range",
         ("training", "recipe"),
         ("batch", "MFLOP", "images/s", "share"),
     )
-    for training in figures.trainings:
+    for training in figures.figures[len(convolutions) :]:
         table.add_row(
-            training.name,
-            training.recipe,
-            str(training.batch_size),
-            f"{training.flops_per_image / 1e6:.1f}",
-            training.images_per_s.show(),
-            figures.share(training).show(".1%"),
+            training.what["training"],
+            training.what["recipe"],
+            f"{training.facts['batch_size']}",
+            f"{training.facts['flops_per_image'] / 1e6:.1f}",
+            training.show(),
+            show_spread(share(training, yardstick), ".1%"),
         )
     return table
+
+
+def share(training: Figure, yardstick: Figure) -> list[float]:
+    """Return a training's operations per second by the yardstick's, round by round."""
+    flops = training.facts["flops_per_image"]
+    pairs = zip(training.values, yardstick.values, strict=True)
+    return [flops * rate / most for rate, most in pairs]

@@ -1,14 +1,30 @@
 """`make bench`: measure how fast this machine augments, trains and predicts."""
 
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
-from pipeline.bench.suite import Suite, run_benchmarks
+from pipeline.augment.registry import recipe_text
+from pipeline.bench.augment import augmentation_table, measure_augmentation
+from pipeline.bench.figures import read_bench_record, save_figures
+from pipeline.bench.prediction import measure_prediction, prediction_table
+from pipeline.bench.scaling import measure_scaling, scaling_table
+from pipeline.bench.throughput import measure_throughput, throughput_table
+from pipeline.bench.time_to_score import measure_time_to_score, time_to_score_tables
 from pipeline.commands.knobs import Text
 from pipeline.console import Reporter
-from pipeline.data.competition import get_competition
+from pipeline.data.files import Record
+from pipeline.errors import UserError
+from pipeline.runs.spec import RunSpec, specify_run
 from pipeline.runs.workspace import Workspace
+from pipeline.settings.presets import resolve
+from pipeline.training.device import choose_device
+
+_ONLY_IF_NAMED = "time-to-score"
 
 
 @dataclass(frozen=True)
@@ -25,8 +41,78 @@ class Bench:
     """The only seed of time-to-score; empty: 0, 1 and 2."""
 
     def __call__(self, workspace: Workspace, reporter: Reporter) -> None:
-        """Run the command."""
+        """Measure; each benchmark is shown and written to `runs/bench.json` at its end.
+
+        Raises:
+            UserError: There is no such benchmark or device, there are no data for time-to-score,
+                or the file is damaged.
+        """
+        benchmarks = self._benchmarks(workspace, reporter)
+        names = choose_benchmarks(self.bench, list(benchmarks))
+        read_bench_record(workspace.bench)  # a damaged file is refused before anything is measured
+        for name in names:
+            benchmark = benchmarks[name]
+            reporter.line(f"{name}: about {benchmark.duration}")
+            figures = benchmark.measure()
+            save_figures(workspace.bench, name, figures)
+            Console().print(benchmark.table(figures))
+        reporter.line(f"figures: {workspace.bench.relative_to(workspace.root)}")
+
+    def _benchmarks(self, workspace: Workspace, reporter: Reporter) -> dict[str, "_Benchmark"]:
+        """All of them by name, in the order in which they run."""
+        device = choose_device(self.device, "float32")  # refused now if it is not there
         seeds = (self.seed,) if self.seed else ("0", "1", "2")
-        competition = get_competition(self.competition)
-        suite = Suite(self.device, seeds, competition, workspace, reporter)
-        run_benchmarks(self.bench, suite, Console().print)
+        standard = self.presets(workspace, "0")["standard"]
+        num_workers = os.cpu_count() or 1
+        augment = partial(measure_augmentation, device, reporter, num_workers=num_workers)
+        throughput = partial(measure_throughput, standard, reporter)
+        prediction = partial(measure_prediction, standard, workspace.root, reporter)
+        scaling = partial(measure_scaling, standard, reporter)
+        time_to_score = partial(
+            measure_time_to_score,
+            [self.presets(workspace, seed) for seed in seeds],
+            workspace,
+            reporter,
+            on_seed=partial(save_figures, workspace.bench, _ONLY_IF_NAMED),
+        )
+        return {
+            "augment": _Benchmark("two minutes", augment, augmentation_table),
+            "throughput": _Benchmark("half a minute", throughput, throughput_table),
+            "prediction": _Benchmark("a minute", prediction, prediction_table),
+            "scaling": _Benchmark("two minutes", scaling, scaling_table),
+            _ONLY_IF_NAMED: _Benchmark("20 minutes a seed", time_to_score, time_to_score_tables),
+        }
+
+    def presets(self, workspace: Workspace, seed: str) -> dict[str, RunSpec]:
+        """Return the presets that are measured, by name, as runs of one fold."""
+        knobs = {"competition": self.competition, "device": self.device, "seed": seed, "folds": "0"}
+        found = {}
+        for preset in ("quick", "standard"):
+            settings = resolve(preset, knobs)
+            recipe = recipe_text(settings.augment, workspace.recipes)
+            found[preset] = specify_run("", preset, settings, recipe)
+        return found
+
+
+@dataclass(frozen=True)
+class _Benchmark:
+    """One benchmark: about how long it takes, what measures it, and what shows its figures."""
+
+    duration: str
+    measure: Callable[[], Record]
+    table: Callable[[Any], RenderableType]
+
+
+def choose_benchmarks(asked: str, known: Sequence[str]) -> list[str]:
+    """Return the known names that are asked for: some with commas between them, "all", or "".
+
+    Raises:
+        UserError: One is not known.
+    """
+    if not asked:
+        return [name for name in known if name != _ONLY_IF_NAMED]
+    names = asked.replace(",", " ").split()
+    if unknown := [name for name in names if name not in (*known, "all")]:
+        choice = ", ".join([*known, "all"])
+        raise UserError(f"BENCH={unknown[0]!r} is not known; choose one of: {choice}.")
+    return [name for name in known if name in names or "all" in names]

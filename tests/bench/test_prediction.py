@@ -8,13 +8,9 @@ import pytest
 from pipeline.bench.command import run_command
 from pipeline.bench.prediction import measure_prediction, prediction_table
 from pipeline.errors import UserError
-from pipeline.settings.presets import resolve
-from pipeline.training.device import choose_device
 from tests import tiny
 from tests.bench.printing import printed
 from tests.test_makefile import make_checkout
-
-CPU = choose_device("cpu", "float32")
 
 
 def test_a_commands_memory_is_not_that_of_the_benchmark(tmp_path):
@@ -35,27 +31,22 @@ def test_a_command_that_fails_is_the_benchmarks_fault_told_in_its_words(tmp_path
 def test_make_submission_is_measured_on_noise_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     checkout = make_checkout(tmp_path / "repository")
+    spec = tiny.spec(checkout.workspace, precision="float32", predict_batch_size=16)
     before = sorted(checkout.root.rglob("*"))
     reporter = tiny.Lines()
-    figures = measure_prediction(
-        {name: resolve(name, {"predict_batch_size": 16}) for name in ("quick", "standard")},
-        tiny.COMPETITION,
-        CPU,
-        checkout.root,
-        reporter,
-        num_rounds=1,
-        num_train=200,
-        num_test=30,
-    )
+    found = measure_prediction(spec, checkout.root, reporter, num_rounds=1, sizes=(200, 30))
     assert sorted(checkout.root.rglob("*")) == before
-    assert {network.num_images for network in figures.networks} == {30}
-    train, submission, idle = figures.commands
-    assert idle.seconds.median < submission.seconds.median, "nothing to do is quicker"
-    assert idle.peak_bytes < 150e6 < submission.peak_bytes, "and loads no heavy library"
-    assert train.peak_bytes < 5e9
-    assert f"{train.peak_bytes / 1e9:.2f} GB" in printed(prediction_table(figures))
+    network, train, submission, idle = found.figures
+    assert network.facts["num_images"] == 30
+    assert idle.median < submission.median, "nothing to do is quicker"
+    assert idle.facts["peak_bytes"] < 150e6 < submission.facts["peak_bytes"], "and loads less"
+    assert train.facts["peak_bytes"] < 5e9
+    assert reporter.advanced == 1 + 3
+    text = printed(prediction_table(found))
+    assert "dropout_cnn, 30 images" in text
+    assert f"{train.facts['peak_bytes'] / 1e9:.2f} GB" in text
 
 
-def test_without_a_makefile_it_says_where_to_run(tmp_path):
+def test_without_a_makefile_it_says_where_to_run(tiny_workspace):
     with pytest.raises(UserError, match="found no Makefile in"):
-        measure_prediction({}, tiny.COMPETITION, CPU, tmp_path, tiny.Lines())
+        measure_prediction(tiny.spec(tiny_workspace), tiny_workspace.root, tiny.Lines())

@@ -3,25 +3,26 @@
 import pytest
 
 from pipeline.bench import scaling
-from pipeline.bench.figures import Conditions, Series
-from pipeline.bench.scaling import Growth, ScalingFigures, measure_scaling, scaling_table
-from pipeline.training.device import choose_device
+from pipeline.bench.figures import Figure, Figures
+from pipeline.bench.scaling import exponents, measure_scaling, scaling_table
 from pipeline.training.inference import predict_run
 from tests import tiny
 from tests.bench.printing import printed
 
-CPU = choose_device("cpu", "float32")
-
 
 def test_the_exponent_is_that_of_the_power_law():
-    growth = Growth(
-        what="networks",
-        sizes=(1, 2, 5, 10),
-        seconds=tuple(Series(values=(3.0 * n, 2.0 * n**2, 5.0)) for n in (1, 2, 5, 10)),
+    growth = tuple(
+        Figure(
+            what={"what": "networks"},
+            unit="s",
+            values=(3.0 * n, 2.0 * n**2, 5.0),
+            facts={"size": n},
+        )
+        for n in (1, 2, 5, 10)
     )
-    assert growth.exponent().values == pytest.approx((1, 2, 0), abs=1e-9)
-    figures = ScalingFigures(conditions=Conditions.of(CPU), growths=(growth,))
-    assert "1.00 ±100%" in printed(scaling_table(figures))
+    assert exponents(growth) == pytest.approx((1, 2, 0), abs=1e-9)
+    text = printed(scaling_table(Figures(device="CPU, float32", figures=growth)))
+    assert text.count("1.00 ±100%") == text.count("  networks  ") == 1, "said once"
 
 
 def test_networks_and_data_are_measured_at_every_size(tiny_workspace, monkeypatch):
@@ -35,10 +36,8 @@ def test_networks_and_data_are_measured_at_every_size(tiny_workspace, monkeypatc
     monkeypatch.setattr(scaling, "predict_run", counting)
     spec = tiny.spec(tiny_workspace, model="plain_cnn", augment="affine", precision="float32")
     reporter = tiny.Lines()
-    figures = measure_scaling(
+    found = measure_scaling(
         spec,
-        tiny.COMPETITION,
-        CPU,
         reporter,
         num_rounds=1,
         num_networks=(1, 3),
@@ -46,10 +45,13 @@ def test_networks_and_data_are_measured_at_every_size(tiny_workspace, monkeypatc
         data_sizes=(160, 1_600),
         num_steps=4,
     )
-    assert [growth.sizes for growth in figures.growths] == [(1, 3), (1, 3), (160, 1_600)]
+    assert [each.facts["size"] for each in found.figures] == [1, 3, 1, 3, 160, 1_600]
     assert reporter.advanced == 2 * 6
     assert predicted == [1, 3, 1, 3], "two rounds, the first warms up"
-    assert all(series.median > 0 for growth in figures.growths for series in growth.seconds)
-    small, large = (series.median for series in figures.growths[-1].seconds)
+    assert all(each.median > 0 for each in found.figures)
+    *_, small, large = (each.median for each in found.figures)
     assert small < large
-    assert "images of an epoch" in printed(scaling_table(figures))
+    text = printed(scaling_table(found))
+    assert "networks, trained on 108 images each" in text
+    assert "networks, predicting 120 images" in text
+    assert "images of an epoch" in text

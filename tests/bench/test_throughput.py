@@ -3,27 +3,20 @@
 import multiprocessing
 
 import pytest
-import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
-from pipeline.bench.figures import Conditions, Series
+from pipeline.bench.figures import Figure, Figures
 from pipeline.bench.throughput import (
-    Convolution,
-    ConvolutionFigures,
-    ThroughputFigures,
-    TrainingFigures,
+    convolution_measure,
     measure_throughput,
+    share,
     throughput_table,
     training_flops,
 )
 from pipeline.networks import MODELS, create_model
-from pipeline.settings.presets import resolve
 from pipeline.training.device import choose_device
 from tests import tiny
 from tests.bench.printing import printed
-
-CPU = choose_device("cpu", "float32")
 
 
 def test_operations_are_those_of_the_layers():
@@ -41,79 +34,74 @@ def test_operations_of_the_notebooks_network_are_three_times_its_prediction_but_
     assert training_flops(model, (1, 28, 28)) == 2 * 2 * 24 * 24 * 64 * 25 + 3 * sum(weights)
 
 
+def test_a_convolution_is_measured_by_the_operations_that_run(monkeypatch):
+    calls = []
+
+    def calls_per_s(step, seconds: float) -> float:
+        step()
+        calls.append(seconds)
+        return 5.0
+
+    monkeypatch.setattr("pipeline.bench.throughput.calls_per_s", calls_per_s)
+    measure = convolution_measure((4, 6, 10, 3), choose_device("cpu", "float32"), 0.01)
+    output_and_both_gradients = 3 * 2 * 4 * (6 * 10 * 3) ** 2
+    assert measure.run() == 5 * output_and_both_gradients
+    assert (measure.what, calls) == ({"convolution": "6→6 3×3, 4×10×10"}, [0.01])
+
+
 def test_the_share_pairs_rounds_with_the_fastest_convolution():
-    figures = ThroughputFigures(
-        conditions=Conditions.of(CPU),
-        convolutions=(
-            ConvolutionFigures(name="slow", flops_per_s=Series(values=(90.0, 300.0, 90.0))),
-            ConvolutionFigures(name="fast", flops_per_s=Series(values=(100.0, 200.0, 100.0))),
-        ),
-        trainings=(
-            TrainingFigures(
-                name="a",
-                recipe="none",
-                batch_size=8,
-                flops_per_image=10,
-                images_per_s=Series(values=(5.0, 5.0, 4.0)),
-            ),
-        ),
+    def convolution(name: str, *values: float) -> Figure:
+        return Figure(what={"convolution": name}, unit="FLOP/s", values=values)
+
+    training = Figure(
+        what={"training": "a", "recipe": "none"},
+        unit="images/s",
+        values=(5.0, 5.0, 4.0),
+        facts={"batch_size": 8, "flops_per_image": 10},
     )
-    assert figures.yardstick.name == "fast"
-    assert figures.share(figures.trainings[0]).values == pytest.approx((0.5, 0.25, 0.4))
-    assert "40.0% ±31%" in printed(throughput_table(figures))
+    slow, fast = convolution("slow", 90.0, 300.0, 90.0), convolution("fast", 100.0, 200.0, 100.0)
+    found = Figures(device="CPU, float32", figures=(slow, fast, training))
+    assert share(training, fast) == pytest.approx((0.5, 0.25, 0.4))
+    text = printed(throughput_table(found))
+    assert "(fast: " in " ".join(text.split())
+    assert "40.0% ±31%" in text
 
 
-def test_every_network_and_preset_is_measured(tiny_workspace):
-    spec = tiny.spec(tiny_workspace, augment="affine", batch_size=8)
+def test_every_network_and_the_preset_is_measured(tiny_workspace, monkeypatch):
+    monkeypatch.setattr("pipeline.bench.throughput.num_at_once", lambda device: 1)
     reporter = tiny.Lines()
-    settings = resolve("standard", {"batch_size": 8})
-    figures = measure_throughput(
-        {"mine": spec},
-        settings,
-        tiny.COMPETITION,
-        CPU,
+    found = measure_throughput(
+        tiny.spec(tiny_workspace, augment="affine", batch_size=8, precision="float32"),
         reporter,
         num_rounds=1,
         seconds=0.01,
-        convolutions=(Convolution(4, 16, 14, 3), Convolution(4, 8, 14, 5)),
+        convolutions=((4, 16, 14, 3), (4, 8, 14, 5)),
     )
-    assert [each.name for each in figures.trainings] == [*MODELS, "preset mine"]
-    assert figures.trainings[-1].recipe == "affine"
-    assert reporter.advanced == 2 * (2 + len(figures.trainings))
-    for each in figures.trainings:
-        assert each.images_per_s.median > 0
-    assert {each.name for each in figures.convolutions} == {
-        "16→16 3×3, 4×14×14",
-        "8→8 5×5, 4×14×14",
-    }
-    assert all(each.flops_per_s.median > 1e6 for each in figures.convolutions)
+    convolutions, trainings = found.figures[:2], found.figures[2:]
+    assert [each.what["training"] for each in trainings] == [*MODELS, "preset standard"]
+    assert [each.what["recipe"] for each in trainings] == [*["none"] * len(MODELS), "affine"]
+    assert reporter.advanced == 2 * len(found.figures)
+    assert all(each.unit == "images/s" and each.median > 0 for each in trainings)
+    names = [each.what["convolution"] for each in convolutions]
+    assert names == ["16→16 3×3, 4×14×14", "8→8 5×5, 4×14×14"]
+    assert all(each.unit == "FLOP/s" and each.median > 1e6 for each in convolutions)
 
 
 @pytest.mark.slow
 def test_a_preset_is_measured_several_times_at_once(tiny_workspace, monkeypatch):
     monkeypatch.setattr("pipeline.bench.throughput.num_at_once", lambda device: 2)
-    figures = measure_throughput(
-        {"mine": tiny.spec(tiny_workspace, batch_size=8)},
-        resolve("standard", {"batch_size": 8}),
-        tiny.COMPETITION,
-        CPU,
+    found = measure_throughput(
+        tiny.spec(tiny_workspace, batch_size=8, precision="float32"),
         tiny.Lines(),
         num_rounds=2,
         seconds=0.01,
-        convolutions=(Convolution(4, 8, 14, 3),),
+        convolutions=((4, 8, 14, 3),),
     )
-    *_, alone, together = figures.trainings
-    assert (alone.name, together.name) == ("preset mine", "preset mine ×2")
-    assert together.flops_per_image == alone.flops_per_image
-    assert min(together.images_per_s.values) > 0
+    *_, once, together = found.figures
+    names = (once.what["training"], together.what["training"])
+    assert names == ("preset standard", "preset standard ×2")
+    assert together.facts == once.facts
+    assert min(together.values) > 0
     for process in multiprocessing.active_children():
         process.join(timeout=30)
     assert not multiprocessing.active_children()
-
-
-def test_a_convolutions_operations_are_those_that_run():
-    convolution = Convolution(4, 6, 10, 3)
-    images = torch.randn(4, 6, 10, 10, requires_grad=True)
-    with FlopCounterMode(display=False) as counter:
-        nn.Conv2d(6, 6, 3, padding=1, bias=False)(images).sum().backward()
-    assert convolution.flops == counter.get_total_flops()

@@ -2,48 +2,43 @@
 
 import time
 
-import numpy as np
 import torch
 
 from pipeline.bench import notebook
-from pipeline.bench.figures import Conditions
+from pipeline.bench.figures import Curve
 from pipeline.bench.notebook import notebook_network, train_notebook
 from pipeline.bench.time_to_score import (
-    Curve,
-    TimeToScoreFigures,
+    TimeToScore,
+    first_speedup,
     measure_time_to_score,
+    speedup,
     time_to_score_tables,
 )
-from pipeline.data.digits_cache import load_digits
-from pipeline.data.folds import read_folds
-from pipeline.data.labelled_images import LabelledImages
 from pipeline.networks import create_model
-from pipeline.runs.scoring import Accuracy
-from pipeline.training.device import choose_device
+from pipeline.training.inference import predict_logits
+from pipeline.training.run import prepare_training
 from tests import tiny
 from tests.bench.printing import printed
-
-CPU = choose_device("cpu", "float32")
 
 
 def curve(name: str, seconds: tuple[float, ...], correct: tuple[int, ...], seed: int = 0) -> Curve:
     return Curve(name=name, seed=seed, seconds=seconds, correct=correct, total=100)
 
 
-def figures(*curves: Curve) -> TimeToScoreFigures:
-    return TimeToScoreFigures(conditions=Conditions.of(CPU), competition="practice", curves=curves)
+def figures(*curves: Curve) -> TimeToScore:
+    return TimeToScore(device="CPU, float32", competition="practice", curves=curves)
 
 
 def test_a_preset_is_faster_only_if_it_ends_as_high():
     high = curve("standard", (2.0, 4.0, 5.0), (80, 92, 91))
     equal, low = curve("equal", (8.0,), (90,)), curve("quick", (1.0, 2.0), (95, 89))
-    found = figures(curve("notebook", (20.0, 40.0), (90, 90)), high, equal, low)
-    assert found.speedup(high) == 40 / 5
-    assert found.speedup(equal) == 40 / 8
-    assert found.speedup(low) is None, "it was there before, but did not end there"
-    assert found.first_speedup(high) == 20 / 4, "the notebook was there after one epoch, too"
-    assert found.first_speedup(low) == 20 / 1
-    assert found.first_speedup(curve("never", (1.0,), (89,))) is None
+    notebook = curve("notebook", (20.0, 40.0), (90, 90))
+    assert speedup(high, notebook) == 40 / 5
+    assert speedup(equal, notebook) == 40 / 8
+    assert speedup(low, notebook) is None, "it was there before, but did not end there"
+    assert first_speedup(high, notebook) == 20 / 4, "the notebook was there after one epoch, too"
+    assert first_speedup(low, notebook) == 20 / 1
+    assert first_speedup(curve("never", (1.0,), (89,)), notebook) is None
 
 
 def test_the_real_competitions_figures_fit_a_terminal():
@@ -83,9 +78,7 @@ def test_every_seed_is_trained_in_turn_and_nothing_is_left(tiny_workspace):
     start = time.perf_counter()
     found = measure_time_to_score(
         specs,
-        tiny.COMPETITION,
         tiny_workspace,
-        CPU,
         reporter,
         on_seed=so_far.append,
         notebook_epochs=2,
@@ -119,30 +112,17 @@ def test_the_notebooks_network_is_dropout_cnn():
 def test_the_notebooks_recipe_learns_and_its_clock_stands_still_in_validation(
     tiny_workspace, monkeypatch
 ):
-    def slow(*arguments) -> Accuracy:
+    def slow(*arguments, **options):
         time.sleep(0.1)
-        return validate(*arguments)
+        return predict_logits(*arguments, **options)
 
-    validate = notebook._validate
-    monkeypatch.setattr(notebook, "_validate", slow)
-    inputs = tiny_workspace.input(tiny.COMPETITION)
-    digits = load_digits(inputs)
-    fold = read_folds(inputs.folds, digits.train_labels)
-    images = LabelledImages(digits.train_images, digits.train_labels, np.arange(len(fold)))
+    monkeypatch.setattr(notebook, "predict_logits", slow)
+    training = prepare_training(tiny.spec(tiny_workspace), tiny_workspace)
     start = time.perf_counter()
-    epochs = list(
-        train_notebook(
-            images.take(fold != 0),
-            images.take(fold == 0),
-            tiny.COMPETITION,
-            CPU,
-            seed=0,
-            num_epochs=10,
-        )
-    )
+    found = train_notebook(training, tiny.Lines(), num_epochs=10)
     elapsed = time.perf_counter() - start
-    assert len(epochs) == 10
-    assert epochs[-1].valid.total == 20
-    assert epochs[-1].valid.value >= 0.8, "the block patterns are easy"
-    assert epochs[0].valid.correct < epochs[-1].valid.correct
-    assert 0 < epochs[0].seconds < epochs[-1].seconds < elapsed - 10 * 0.1
+    assert len(found.correct) == len(found.seconds) == 10
+    assert found.total == 20
+    assert found.correct[-1] >= 0.8 * 20, "the block patterns are easy"
+    assert found.correct[0] < found.correct[-1]
+    assert 0 < found.seconds[0] < found.seconds[-1] < elapsed - 10 * 0.1
