@@ -29,7 +29,7 @@ from pipeline.runs.workspace import FoldPaths
 from pipeline.settings.fields import Settings
 from pipeline.training.device import Device, host_peak_bytes
 from pipeline.training.inference import softmax
-from pipeline.training.trainer import Trainer
+from pipeline.training.trainer import Diverged, Trainer
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class FoldTraining:
             reporter: Hears of every epoch.
 
         Raises:
-            UserError: The checkpoint is damaged or of another run.
+            UserError: The checkpoint is damaged or of another run, or the training diverged.
         """
         settings = self.settings
         held_out = np.isin(self.row_folds, settings.held_out(fold))
@@ -115,15 +115,43 @@ class FoldTraining:
         while trainer.num_epochs_done < settings.epochs:
             label = f"epoch {trainer.num_epochs_done + 1}/{settings.epochs}"
             with reporter.bar(label, len(training_set)) as bar:
-                numbers = trainer.run_epoch(
-                    itertools.islice(batches, epochs.steps_per_epoch), valid, bar.advance
-                )
+                steps = itertools.islice(batches, epochs.steps_per_epoch)
+                try:
+                    numbers = trainer.run_epoch(steps, valid, bar.advance)
+                except Diverged as error:
+                    raise self._explain(error, fold, epochs) from None
             save_checkpoint(paths.checkpoint, {**trainer.state(), "fingerprint": self.fingerprint})
             write_history(paths.history, trainer.history)
             reporter.line(_epoch_line(numbers, settings.epochs))
         accuracy = self._finish(trainer, valid, paths)
         what = f"validation accuracy {accuracy}" if accuracy else NO_VALIDATION
         reporter.line(f"{fold_name(fold)}: {what}")
+
+    def _explain(self, error: Diverged, fold: int, epochs: Epochs) -> UserError:
+        """Say where a loss that is no number came from, and what to change."""
+        settings, step = self.settings, error.step
+        where = f"{fold_name(fold)}, epoch {error.epoch}, "
+        where += "after its last step" if step is None else f"step {step + 1}"
+        if step is not None:
+            # The batch is a function of seed, epoch and rows: it comes out again as it was.
+            again = epochs.iterate(error.epoch - 1, error.epoch)
+            images, _ = next(itertools.islice(again, step, None))
+            if not images.isfinite().all():
+                return UserError(
+                    f"{where}: the augmentation makes pixels that are no numbers; look for a limit "
+                    f"that is none in the recipe {settings.augment!r} of "
+                    "pipeline/augment/recipes.py."
+                )
+        if (error.epoch, step) == (1, 0):
+            return UserError(
+                f"{where}: the loss is no number before anything is learned; look in the network "
+                f"{settings.model!r} of pipeline/networks/ for what makes none of sound images."
+            )
+        rate = settings.learning_rate
+        return UserError(
+            f"{where}: the loss is no number any more, the training has diverged; lower the "
+            f'learning rate of {rate:g}, as in SET="learning_rate={rate / 3:.2g}".'
+        )
 
     def new_trainer(self, fold: int, training_set: LabelledImages) -> tuple[Trainer, Epochs]:
         """Return a network at the start of its training, and its batches.

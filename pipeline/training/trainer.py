@@ -18,6 +18,7 @@ from pipeline.augment.epochs import Batch
 from pipeline.data.labelled_images import LabelledImages
 from pipeline.data.preprocessing import Preprocessing
 from pipeline.data.randomness import derive_seed
+from pipeline.errors import UserError
 from pipeline.runs.history import EpochNumbers
 from pipeline.runs.scoring import count_correct
 from pipeline.settings.fields import Settings
@@ -41,6 +42,24 @@ def learning_rate_at(step: int, num_steps: int, peak: float, warmup: float) -> f
     if step < num_warmup:
         return peak * (step + 1) / num_warmup
     return peak * 0.5 * (1 + math.cos(math.pi * (step - num_warmup) / (num_steps - num_warmup)))
+
+
+class Diverged(UserError):
+    """A loss that is no number, which no further training mends.
+
+    Attributes:
+        epoch: Where it first appeared, counted from 1.
+        step: The step of that epoch, counted from 0; None if all its steps were sound and what
+            they ended in is not.
+    """
+
+    def __init__(self, epoch: int, step: int | None) -> None:
+        super().__init__(epoch, step)
+        self.epoch, self.step = epoch, step
+
+    def __str__(self) -> str:
+        step = "after its last step" if self.step is None else f"step {self.step + 1}"
+        return f"epoch {self.epoch}, {step}: the loss is no number any more."
 
 
 class Trainer:
@@ -139,10 +158,14 @@ class Trainer:
             valid: The held-out images, never augmented; none if all data are trained on.
             on_batch: Called after each step with its number of images and, on a CPU, the mean loss
                 of the epoch so far, in words.
+
+        Raises:
+            Diverged: A loss is no number; on a CPU at that step, elsewhere when the epoch is over.
         """
         start = time.perf_counter()
         on_cpu = self._device.torch.type == "cpu"
         loss_sum = torch.zeros((), device=self._device.torch)
+        losses: list[Tensor] = []
         num_images = 0
         learning_rate = 0.0
         self.model.train()
@@ -150,15 +173,26 @@ class Trainer:
         for step, (images, labels) in enumerate(batches, first_step):
             learning_rate = self._set_learning_rate(step)
             # Summed on the device: to read a loss would make the host wait for it at every step.
-            loss_sum += self._step(images, labels) * len(images)
+            losses.append(self._step(images, labels))
+            loss_sum += losses[-1] * len(images)
             self._average_weights(step)
             num_images += len(images)
-            on_batch(len(images), f"loss {float(loss_sum) / num_images:.4f}" if on_cpu else "")
+            note = ""
+            if on_cpu:
+                if not math.isfinite(mean := float(loss_sum) / num_images):
+                    break
+                note = f"loss {mean:.4f}"
+            on_batch(len(images), note)
         train_loss = float(loss_sum) / num_images
+        epoch = self.num_epochs_done + 1
+        if not math.isfinite(train_loss):
+            raise Diverged(epoch, [math.isfinite(loss) for loss in losses].index(False))
         trained = time.perf_counter()
         valid_loss, valid_correct = self._validate(valid) if len(valid) else (math.nan, 0)
+        if (len(valid) and not math.isfinite(valid_loss)) or not self._is_finite():
+            raise Diverged(epoch, None)
         numbers = EpochNumbers(
-            epoch=self.num_epochs_done + 1,
+            epoch=epoch,
             train_loss=train_loss,
             valid_loss=valid_loss,
             valid_correct=valid_correct,
@@ -169,6 +203,10 @@ class Trainer:
         )
         self.history.append(numbers)
         return numbers
+
+    def _is_finite(self) -> bool:
+        """Whether the weights that predict are numbers: no loss follows the last step of all."""
+        return all(bool(each.isfinite().all()) for each in self.final_model.state_dict().values())
 
     def _step(self, images: Tensor, labels: Tensor) -> Tensor:
         """One optimiser step; returns the batch's mean loss, still on the device."""
