@@ -139,13 +139,9 @@ def _sources() -> Iterator[Source]:
 def _misplaced() -> list[Source]:
     """Files that are kaggle.json in all but their name or folder."""
     wanted = _config_file()
-    folder = _quoted(wanted.parent)
+    looks = f"is there, but the kaggle command looks for {wanted}"
     return [
-        Source(
-            str(path),
-            fault=f"is there, but the kaggle command looks for {wanted}: "
-            f"`mkdir -p {folder} && mv {_quoted(path)} {_quoted(wanted)}` mends it",
-        )
+        Source(str(path), fault=f"{looks}: `{_moving(path, wanted)}` mends it")
         for path in _login_files()
         if path != wanted
     ]
@@ -208,10 +204,9 @@ def _login() -> Source:
 def _fault_of_login(text: str, path: Path) -> str:
     """What a `kaggle.json` is that is not a table in JSON."""
     if re.fullmatch(r"[\w+/=.~-]{16,}", text.strip()):
-        token_file = _quoted(_home() / "access_token")
         return (
             f"holds a single word, where it should read {_LOGIN_FORM}; if that is an API token, "
-            f"`mkdir -p {_quoted(_home())} && mv {_quoted(path)} {token_file}` makes it one"
+            f"`{_moving(path, _home() / 'access_token')}` makes it one"
         )
     if _parse(text.replace("'", '"')) is not None:
         command = """tr "'" '"' <"""
@@ -246,7 +241,10 @@ def _read(path: Path) -> tuple[str | None, str]:
     text, encoding = decode(content)
     if encoding == "byte-order mark":
         mend = _rewriting("tail -c +4", path)
-        return text, f"begins with a byte-order mark, at which the kaggle command stops: {mend}"
+        return (
+            text,
+            f"begins with a byte-order mark, which the kaggle command does not take: {mend}",
+        )
     if encoding:
         mend = _rewriting(f"iconv -f {encoding} -t UTF-8", path)
         return text, f"is written in UTF-16, where the kaggle command reads UTF-8: {mend}"
@@ -271,8 +269,15 @@ def _is_own(path: Path) -> bool:
 
 def _rewriting(command: str, path: Path) -> str:
     """What to type to send a file through a command, readable for its owner only."""
-    name = _quoted(path)
-    return f"`(umask 077; {command} {name} > {name}.new && mv {name}.new {name})` mends it"
+    new = f'f={_quoted(path)}; (umask 077; {command} "$f" > "$f.new") && mv "$f.new" "$f"'
+    return f"`{new}` mends it"
+
+
+def _moving(path: Path, target: Path) -> str:
+    """What to type to move a file."""
+    is_there = os.path.exists(target.parent)  # noqa: PTH110
+    make_folder = "" if is_there else f"mkdir -p {_quoted(target.parent)} && "
+    return f"{make_folder}mv {_quoted(path)} {_quoted(target)}"
 
 
 def _quoted(path: Path) -> str:

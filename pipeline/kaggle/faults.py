@@ -82,7 +82,7 @@ _RULES = (
         True,
     ),
     _Rule(
-        r"failed to resolve '(?P<name>[^']+)' \((?:\[errno \S+\] )?(?P<why>[^)]+)",
+        r"failed to resolve '(?P<name>[^']+)' \((?:\[errno \S+\] )?(?P<why>[^)\n]+)",
         "there is no host {name} to be found ({why}); check {network} and run the same command "
         "again.",
         False,
@@ -169,7 +169,7 @@ def fault_of(output: Output, competition: Competition) -> KaggleFault:
                 **found.groupdict(),
                 proxy=proxy,
                 network=network,
-                said=re.sub(r"^[\w.]+Error: | for url: \S+", "", said),
+                said=_short(re.sub(r"^[\w.]+Error: | for url: \S+", "", said)),
                 reason=reason,
                 slug=competition.slug,
                 url=competition.url,
@@ -178,12 +178,12 @@ def fault_of(output: Output, competition: Competition) -> KaggleFault:
             return KaggleFault(sentence, refused=rule.refused)
     if "traceback" in text:
         return KaggleFault(
-            f"the kaggle command failed ({said}); run the same command again, or install another "
-            "version of it.",
+            f"the kaggle command failed ({_short(said)}); run the same command again, or install "
+            "another version of it.",
             refused=False,
         )
     return KaggleFault(
-        f'Kaggle refused with the words "{said}"; see {competition.url}.', refused=True
+        f'Kaggle refused with the words "{_short(said)}"; see {competition.url}.', refused=True
     )
 
 
@@ -197,7 +197,9 @@ def _said(output: Output) -> str:
     """The server's message, or the last line of a traceback, in one line."""
     text = output.stderr.strip() or output.stdout.strip() or f"exit code {output.code}"
     if "Traceback (most recent call last)" in text:
-        said = text.splitlines()[-1]
-    else:
-        said = " ".join(text.split("\n\n")[0].split())
+        return text.splitlines()[-1]
+    return " ".join(text.split("\n\n")[0].split())
+
+
+def _short(said: str) -> str:
     return said if len(said) <= 300 else said[:299] + "…"
