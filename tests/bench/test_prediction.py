@@ -1,6 +1,7 @@
 """Commands are run as typed; their memory is their own."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,15 +28,20 @@ def test_a_command_that_fails_is_the_benchmarks_fault_told_in_its_words(tmp_path
         run_command([sys.executable, "-c", "exit('no such thing')"], tmp_path)
 
 
+def files(root: Path) -> list[Path]:
+    """All files below, but for the bytecode that Python keeps if it is allowed to."""
+    return sorted(path for path in root.rglob("*") if "__pycache__" not in path.parts)
+
+
 @pytest.mark.slow
 def test_make_submission_is_measured_on_noise_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     checkout = make_checkout(tmp_path / "repository")
     spec = tiny.spec(checkout.workspace, precision="float32", predict_batch_size=16)
-    before = sorted(checkout.root.rglob("*"))
+    before = files(checkout.root)
     reporter = tiny.Lines()
     found = measure_prediction(spec, checkout.root, reporter, num_rounds=1, sizes=(200, 30))
-    assert sorted(checkout.root.rglob("*")) == before
+    assert files(checkout.root) == before
     network, train, submission, idle = found.figures
     assert network.facts["num_images"] == 30
     assert idle.median < submission.median, "nothing to do is quicker"
