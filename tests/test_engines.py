@@ -15,6 +15,8 @@ from pipeline.errors import UserError
 from pipeline.training.run import train_run as train
 from tests import tiny
 
+pytestmark = pytest.mark.machine
+
 RNG = np.random.default_rng(0)
 IMAGES = LabelledImages(
     RNG.integers(0, 256, (20, 1, 28, 28), np.uint8), np.arange(20) % 10, np.arange(20)

@@ -17,6 +17,8 @@ from pipeline.training.inference import predict_run
 from pipeline.training.run import train_run as train
 from tests import tiny
 
+pytestmark = pytest.mark.machine
+
 
 def count(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())

@@ -25,6 +25,8 @@ from pipeline.training.inference import predict_logits, predict_run, softmax
 from pipeline.training.run import train_run as train
 from tests import tiny
 
+pytestmark = pytest.mark.machine
+
 CPU = choose_device("cpu", "float32")
 
 

@@ -23,12 +23,14 @@ from pipeline.data.preprocessing import Preprocessing
 from pipeline.errors import UserError
 from pipeline.networks import create_model
 from pipeline.runs.probs import load_probs
-from pipeline.runs.records import RunConfig
+from pipeline.runs.records import FoldFacts, RunConfig
 from pipeline.training.device import choose_device
 from pipeline.training.inference import predict_logits
 from pipeline.training.run import train_run as train
 from pipeline.training.trainer import Trainer
 from tests import tiny
+
+pytestmark = pytest.mark.machine
 
 
 class StopAfter(tiny.Lines):
@@ -117,6 +119,22 @@ def test_an_interrupted_training_ends_with_the_same_weights(tiny_workspace, stop
     assert "going on after epoch" in resumed.text
     undisturbed = tiny.spec(tiny_workspace, "undisturbed", augment="affine", **knobs)
     train(undisturbed, tiny_workspace, Silent())
+    assert_same_weights(weights(tiny_workspace), weights(tiny_workspace, "undisturbed"))
+
+
+def test_several_threads_end_with_the_same_weights_too(tiny_workspace):
+    knobs = {"model": "batchnorm_cnn", "batch_size": 60}
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train(tiny.spec(tiny_workspace, **knobs), tiny_workspace, StopAfter(1))
+        train(tiny.spec(tiny_workspace, **knobs), tiny_workspace, Silent())
+        train(tiny.spec(tiny_workspace, "undisturbed", **knobs), tiny_workspace, Silent())
+    finally:
+        torch.set_num_threads(num_threads)
+    facts = read_record(tiny_workspace.run("tiny").fold(0).facts, FoldFacts)
+    assert facts.num_threads == 3
     assert_same_weights(weights(tiny_workspace), weights(tiny_workspace, "undisturbed"))
 
 

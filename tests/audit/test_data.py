@@ -12,6 +12,8 @@ from pipeline.judging.checks import check_data, findings
 from pipeline.judging.nearest import find_nearest, find_nearest_across
 from pipeline.judging.neighbours import Neighbours
 
+pytestmark = pytest.mark.machine
+
 CPU = torch.device("cpu")
 
 

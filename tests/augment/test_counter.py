@@ -7,6 +7,8 @@ from scipy import stats
 
 from pipeline.augment.batched import counter, image_keys
 
+pytestmark = pytest.mark.machine
+
 FALSE_ALARM = 1e-4  # of each statistical check; all are seeded, so a pass is a pass for good
 
 

@@ -18,6 +18,8 @@ from tests.augment.reference import (
     values_of,
 )
 
+pytestmark = pytest.mark.machine
+
 
 def from_values(names: str):
     """Parameters from the scalars that Python's generator returned, in the order of `names`."""

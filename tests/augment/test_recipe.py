@@ -11,6 +11,8 @@ from pipeline.augment.batched.grid import SamplingGrid, pixel_grid
 from pipeline.augment.batched.sampling import Sampler
 from pipeline.augment.batched.support import COMBINATORS, TRANSFORMS
 
+pytestmark = pytest.mark.machine
+
 AFFINE = {"rotate": (-15, 15), "scale": (0.9, 1.1), "translate_percent": 0.1, "shear": (-8, 8)}
 ALL = [
     A.Affine(p=0.8, **AFFINE),

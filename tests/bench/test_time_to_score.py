@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 import torch
 
 from pipeline.bench import notebook
@@ -19,6 +20,8 @@ from pipeline.training.inference import predict_logits
 from pipeline.training.run import prepare_training
 from tests import tiny
 from tests.bench.printing import printed
+
+pytestmark = pytest.mark.machine
 
 
 def curve(name: str, seconds: tuple[float, ...], correct: tuple[int, ...], seed: int = 0) -> Curve:

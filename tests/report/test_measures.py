@@ -15,6 +15,8 @@ from pipeline.report.suspects import suspicious_labels
 from pipeline.report.templating import duration, prob
 from pipeline.runs.probs import Probs
 
+pytestmark = pytest.mark.machine
+
 
 def test_the_calibration_error_is_the_mean_distance_over_the_images():
     confidence = np.array([0.9] * 10 + [0.55] * 4, dtype=np.float32)

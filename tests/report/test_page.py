@@ -26,6 +26,8 @@ from pipeline.training.run import train_run
 from tests import tiny
 from tests.report.browser import Visit, open_browser
 
+pytestmark = pytest.mark.machine
+
 SECTIONS = [
     *("Verdict", "Learning curves", "Classes and confusions", "Worst mistakes"),
     *("Labels that look wrong", "Calibration", "The digits as the network sees them"),
