@@ -172,8 +172,12 @@ class Trainer:
         first_step = self.num_epochs_done * self._steps_per_epoch
         for step, (images, labels) in enumerate(batches, first_step):
             learning_rate = self._set_learning_rate(step)
+            loss = self._loss(images, labels)
+            self._optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self._optimizer.step()
             # Summed on the device: to read a loss would make the host wait for it at every step.
-            losses.append(self._step(images, labels))
+            losses.append(loss.detach())
             loss_sum += losses[-1] * len(images)
             self._average_weights(step)
             num_images += len(images)
@@ -208,20 +212,16 @@ class Trainer:
         """Whether the weights that predict are numbers: no loss follows the last step of all."""
         return all(bool(each.isfinite().all()) for each in self.final_model.state_dict().values())
 
-    def _step(self, images: Tensor, labels: Tensor) -> Tensor:
-        """One optimiser step; returns the batch's mean loss, still on the device."""
+    def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
+        """The batch's mean cross-entropy, on the device."""
         images = images.to(self._device.torch, non_blocking=True)
         labels = labels.to(self._device.torch, non_blocking=True)
         inputs = self.preprocessing(images).contiguous(memory_format=torch.channels_last)
         with self._device.autocast():
             logits = self.model(inputs)
-        loss = F.cross_entropy(
+        return F.cross_entropy(
             logits.float(), labels, label_smoothing=self._settings.label_smoothing
         )
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
-        return loss.detach()
 
     def _average_weights(self, step: int) -> None:
         """Move the averaged network towards the trained one, batch-norm statistics included.
