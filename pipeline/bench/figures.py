@@ -68,28 +68,6 @@ class Figures(Conditions):
     figures: tuple[Figure, ...]
 
 
-class Curve(Record):
-    """A training's way to its score.
-
-    Attributes:
-        name: "notebook", or the preset's name.
-        seed: Its seed.
-        seconds: From the start to each epoch's end; the last one is the whole training.
-        correct: Validation images classified correctly at each epoch's end, of `total`.
-    """
-
-    name: str
-    seed: int
-    seconds: tuple[float, ...]
-    correct: tuple[int, ...]
-    total: int
-
-    def first_at(self, correct: int) -> float | None:
-        """Return the seconds to the first epoch's end with so many correct, or None."""
-        epochs = zip(self.seconds, self.correct, strict=True)
-        return next((seconds for seconds, found in epochs if found >= correct), None)
-
-
 class BenchRecord(RootModel[dict[str, Any]]):
     """`runs/bench.json`: by its name, what each benchmark came to the last time it ran."""
 

@@ -1,8 +1,9 @@
 """How much of the machine a training uses: its arithmetic beside that of large convolutions."""
 
+import contextlib
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from multiprocessing.connection import Connection
 
@@ -12,7 +13,7 @@ from rich.table import Table
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from pipeline.augment.helper_process import interrupts_ignored
+from pipeline.augment.helper_process import HelperProcess
 from pipeline.bench.figures import Figure, Figures, new_table, show_spread
 from pipeline.bench.rates import Measure, alone, calls_per_s, interleave, training_rate
 from pipeline.console import Reporter
@@ -111,7 +112,7 @@ def num_at_once(device: Device) -> int:
     return 4 if device.torch.type == "cuda" else choose_num_jobs("auto", device, NUM_FOLDS)
 
 
-@contextmanager
+@contextlib.contextmanager
 def training_rate_at_once(spec: RunSpec, seconds: float, num: int) -> Iterator[Callable[[], float]]:
     """Give what measures the images/s of `num` networks together; their processes end with it.
 
@@ -119,37 +120,43 @@ def training_rate_at_once(spec: RunSpec, seconds: float, num: int) -> Iterator[C
     use, as one process is ready before another.
     """
     context = multiprocessing.get_context("spawn")
-    connections = []
+    helpers, questions = [], []
     for _ in range(num):
-        connection, theirs = context.Pipe()
-        arguments = (theirs, spec, seconds, share_threads(num))
-        with interrupts_ignored():
-            context.Process(target=_measure_when_asked, args=arguments, daemon=True).start()
-        theirs.close()
-        connections.append(connection)
+        asked, question = context.Pipe(duplex=False)
+        arguments = (spec, seconds, share_threads(num), asked)
+        helper = HelperProcess.start(
+            context,
+            _measure_when_asked,
+            arguments,
+            what="a training process of the benchmark",
+            advice="end other programs and run it again",
+        )
+        helpers.append(helper)
+        asked.close()
+        questions.append(question)
 
     def measure() -> float:
-        for connection in connections:
-            connection.send("measure")
-        rates: list[float] = [connection.recv() for connection in connections]
-        return sum(rates)
+        for question in questions:
+            with contextlib.suppress(BrokenPipeError):  # it died: not to be heard says of what
+                question.send("how fast?")
+        return float(sum(helper.hear() for helper in helpers))
 
     try:
         yield measure
     finally:
-        for connection in connections:
-            connection.close()
+        for question in questions:
+            question.close()
 
 
-def _measure_when_asked(asked: Connection, spec: RunSpec, seconds: float, num_threads: int) -> None:
+def _measure_when_asked(
+    spec: RunSpec, seconds: float, num_threads: int, asked: Connection, answers: Connection
+) -> None:
     """The whole life of a process."""
     torch.set_num_threads(num_threads)
     measure = training_rate(spec, seconds)
-    try:
+    with contextlib.suppress(EOFError, ConnectionError):  # until nobody asks any more
         while asked.recv():
-            asked.send(measure())
-    except (EOFError, ConnectionError):  # nobody asks any more
-        return
+            answers.send(measure())
 
 
 def throughput_table(figures: Figures) -> Table:

@@ -12,7 +12,9 @@ from pipeline.bench.throughput import (
     share,
     throughput_table,
     training_flops,
+    training_rate_at_once,
 )
+from pipeline.errors import UserError
 from pipeline.networks import MODELS, create_model
 from pipeline.training.device import choose_device
 from tests import tiny
@@ -105,3 +107,13 @@ def test_a_preset_is_measured_several_times_at_once(tiny_workspace, monkeypatch)
     for process in multiprocessing.active_children():
         process.join(timeout=30)
     assert not multiprocessing.active_children()
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_ends_the_benchmark_in_a_sentence(tiny_workspace):
+    spec = tiny.spec(tiny_workspace, batch_size=8, precision="float32")
+    with training_rate_at_once(spec, 0.01, 2) as rate:
+        assert rate() > 0
+        multiprocessing.active_children()[0].kill()
+        with pytest.raises(UserError, match="process of the benchmark was ended by SIGKILL"):
+            rate()

@@ -5,15 +5,16 @@ import time
 import pytest
 import torch
 
-from pipeline.bench import notebook
-from pipeline.bench.figures import Curve
-from pipeline.bench.notebook import notebook_network, train_notebook
+from pipeline.bench import time_to_score
 from pipeline.bench.time_to_score import (
+    Curve,
     TimeToScore,
     first_speedup,
     measure_time_to_score,
+    notebook_network,
     speedup,
     time_to_score_tables,
+    train_notebook,
 )
 from pipeline.networks import create_model
 from pipeline.training.inference import predict_logits
@@ -119,7 +120,7 @@ def test_the_notebooks_recipe_learns_and_its_clock_stands_still_in_validation(
         time.sleep(0.1)
         return predict_logits(*arguments, **options)
 
-    monkeypatch.setattr(notebook, "predict_logits", slow)
+    monkeypatch.setattr(time_to_score, "predict_logits", slow)
     training = prepare_training(tiny.spec(tiny_workspace), tiny_workspace)
     start = time.perf_counter()
     found = train_notebook(training, tiny.Lines(), num_epochs=10)
