@@ -121,17 +121,6 @@ def test_a_stored_text_that_is_no_recipe_is_refused(text):
         registry.deserialise(text)
 
 
-def test_an_edit_of_the_file_is_seen_through_the_cache(tiny_workspace, tmp_path, monkeypatch):
-    file = tmp_path / "recipes.py"
-    file.write_text(registry.RECIPES_FILE.read_text())
-    monkeypatch.setattr(registry, "RECIPES_FILE", file)
-    first = registry.recipe_text("affine", tiny_workspace.recipes)
-    monkeypatch.setattr(registry, "build_recipe", lambda name: A.Compose([A.NoOp()]))
-    assert registry.recipe_text("affine", tiny_workspace.recipes) == first, "from the cache"
-    file.write_text(file.read_text() + "\n")
-    assert "NoOp" in registry.recipe_text("affine", tiny_workspace.recipes)
-
-
 def test_what_a_recipe_declares_is_what_its_arguments_are():
     assert registry.recipe_ranges("none") == {}
     assert registry.recipe_ranges("elastic")["p"] == ((0.0, 1.0), 0.7)

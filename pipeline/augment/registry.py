@@ -2,16 +2,18 @@
 
 import hashlib
 import importlib
-import inspect
 import json
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.augment.blame import RECIPES_FILE, blaming_the_recipe, first_line
 from pipeline.augment.ranges import Range, declared_ranges
+from pipeline.augment.rehearsal import check_it_repeats, differs, recipes_in, rehearse
 from pipeline.data.files import write_text
 from pipeline.errors import UserError
 
@@ -22,24 +24,40 @@ if TYPE_CHECKING:
 def recipe_text(name: str, cache: Path) -> str:
     """Return the recipe of that name in albumentations' serialised form, as JSON text.
 
-    The text is a pure function of the recipes file, so it is kept under a hash of that file:
-    importing albumentations takes seconds, and `make` asks at every call.
+    Whatever the recipe is built from decides its text. As importing albumentations takes seconds,
+    and `make` asks at every call, texts are kept under what a rehearsal says that the recipe asks
+    albumentations for (see `rehearsal`); a recipe that cannot be rehearsed is built each time.
 
     Args:
         name: The recipe's name.
         cache: The folder where such texts are kept.
 
     Raises:
-        UserError: There is no such recipe, or it is faulty.
+        UserError: There is no such recipe, it is faulty, or it is another each time it is built.
     """
-    source = hashlib.sha256(RECIPES_FILE.read_bytes() + name.encode()).hexdigest()[:16]
-    kept = cache / f"{source}.json"
+    if "albumentations" in sys.modules:  # then to build it takes no time
+        return _built_text(name)
+    asked_for = rehearse(name)
+    if not asked_for:
+        return _built_text(name)
+    # What reads a recipe decides as well: the library, and what this file accepts.
+    reader = metadata.version("albumentations").encode() + Path(__file__).read_bytes()
+    key = hashlib.sha256(reader + asked_for.encode()).hexdigest()[:16]
+    kept = cache / f"{key}.json"
     try:
         return kept.read_text(encoding="utf-8")
     except FileNotFoundError:
-        text = serialise(build_recipe(name), name)
+        check_it_repeats(name)
+        text = _built_text(name)
         write_text(kept, text)
         return text
+
+
+def _built_text(name: str) -> str:
+    first, second = (serialise(build_recipe(name), name) for _ in range(2))
+    if first != second:
+        raise differs(name)
+    return first
 
 
 def build_recipe(name: str, values: Mapping[str, object] | None = None) -> "A.Compose":
@@ -137,10 +155,4 @@ def _recipe_functions() -> dict[str, Callable[..., "A.Compose"]]:
     module = blaming_the_recipe(
         RECIPES_FILE.name, lambda: importlib.import_module("pipeline.augment.recipes")
     )
-    return {
-        name: value
-        for name, value in vars(module).items()
-        if inspect.isfunction(value)
-        and value.__module__ == module.__name__
-        and not name.startswith("_")
-    }
+    return recipes_in(module)
