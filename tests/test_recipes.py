@@ -1,12 +1,15 @@
 """Recipes: found by name, kept as text, and their faults blamed on the right line."""
 
 import json
+import math
+import re
 
 import albumentations as A
 import numpy as np
 import pytest
 
 from pipeline.augment import recipes, registry
+from pipeline.augment.blame import SUCCESSORS
 from pipeline.augment.checking import check_recipe
 from pipeline.augment.ranges import sweep_over
 from pipeline.errors import UserError
@@ -52,11 +55,82 @@ def test_a_faulty_recipe_ends_in_one_sentence(monkeypatch, function, said):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.filterwarnings("ignore:Using lambda")
-def test_a_recipe_that_cannot_be_stored_is_refused():
-    recipe = A.Compose([A.Lambda(image=lambda image, **_: image)])
-    with pytest.raises(UserError, match="cannot be stored with the run"):
+def unchanged(image, **params):
+    return image
+
+
+class Mine(A.ImageOnlyTransform):
+    def apply(self, img, **params):
+        return img
+
+
+UNSTORABLE = [
+    (A.Lambda(image=unchanged), "Lambda is code of your own"),
+    (A.Lambda(name="x", image=unchanged), "Lambda is code of your own"),
+    (Mine(p=1), "Mine is code of your own"),
+    (
+        A.SelectiveChannelTransform([A.Rotate()], channels=[0]),
+        "albumentations forgets the channels",
+    ),
+    (A.HistogramMatching(), "HistogramMatching cannot be reliably serialized"),
+]
+
+
+@pytest.mark.parametrize(("step", "said"), UNSTORABLE, ids=lambda v: v if type(v) is str else "")
+def test_a_recipe_that_cannot_be_stored_is_refused(step, said):
+    recipe = A.Compose([A.Rotate(), A.OneOf([A.Sequential([step])])])
+    with pytest.raises(UserError, match=f"'mine' cannot be stored with the run: {said}") as error:
         registry.serialise(recipe, "mine")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("step", "named"),
+    [
+        (lambda: A.Rotate((math.nan, 10)), r"Rotate\(limit=\(nan, nan\)\)"),
+        (lambda: A.Affine(shear={"x": (0, math.inf)}), r"Affine\(shear=\{'x': \(0.0, inf\)"),
+        (
+            lambda: A.RandomBrightnessContrast(math.inf),
+            r"RandomBrightnessContrast\(brightness_limit",
+        ),
+        (lambda: A.Affine(fill=-math.inf), r"Affine\(fill=-inf\)"),
+        (lambda: A.OneOf([A.NoOp()], p=math.nan), r"OneOf\(p=nan\)"),
+    ],
+)
+def test_what_is_no_number_is_refused_by_name(step, named):
+    recipe = A.Compose([A.SomeOf([step()], n=1)])
+    with pytest.raises(UserError, match=f"recipe 'mine': {named}.* must be made of finite numbers"):
+        registry.serialise(recipe, "mine")
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (lambda: A.CoarseDropout(max_holes=8), "max_holes is now num_holes_range"),
+        (lambda: A.Affine(value=0), "value is now fill"),
+        (
+            lambda: A.Rotate(border_mode=0, value=0, mask_value=0),
+            "value is now fill; mask_",
+        ),
+        (lambda: A.ElasticTransform(alpha_affine=3), "alpha_affine is now an A.Affine before it"),
+        (lambda: A.GaussNoise(var_limit=(10, 50)), "var_limit is now std_range, the square root"),
+        (lambda: A.Perspective(pad_mode=0), "pad_mode is now border_mode"),
+        (lambda: A.GridDropout(holes_number_x=3), "holes_number_x is now holes_number_xy"),
+        (lambda: A.HorizontalFlip(always_apply=True), "always_apply is now p=1"),
+    ],
+)
+def test_an_argument_of_old_is_refused_with_its_successor(monkeypatch, written, said):
+    faulty(monkeypatch, lambda: A.Compose([written()]))
+    with pytest.raises(UserError, match=rf"recipe 'mine'.* since albumentations 2.0: .*{said}"):
+        registry.build_recipe("mine")
+
+
+def test_the_successors_are_arguments_of_today():
+    transforms = [each for each in vars(A).values() if hasattr(each, "InitSchema")]
+    known = {name for each in transforms for name in each.InitSchema.model_fields}
+    for name, successor in SUCCESSORS.items():
+        new = re.split(r"[=, ]", successor)[0]
+        assert new in known or successor.startswith("an A."), name
 
 
 RARE = [

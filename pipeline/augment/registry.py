@@ -3,9 +3,10 @@
 import hashlib
 import importlib
 import json
+import math
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -93,20 +94,62 @@ def recipe_ranges(name: str) -> dict[str, tuple[Range, Any]]:
 
 
 def serialise(recipe: "A.Compose", name: str) -> str:
-    """Return a recipe as canonical JSON text.
+    """Return a recipe as canonical JSON text, from which `deserialise` makes the same recipe.
 
     Raises:
-        UserError: It has a part that albumentations cannot serialise, such as a Lambda.
+        UserError: It has a part that albumentations could not make again from a text, such as a
+            Lambda or a class of the user's own; or an argument that is no finite number.
     """
     import albumentations as A
 
+    for part in _parts_of(recipe):
+        kind = type(part)
+        if not kind.__module__.startswith("albumentations.") or not kind.is_serializable():
+            raise _not_storable(name, f"{kind.__name__} is code of your own, which no text holds")
+        if isinstance(part, A.SelectiveChannelTransform):
+            raise _not_storable(name, f"albumentations forgets the channels of {kind.__name__}")
     try:
-        return json.dumps(A.to_dict(recipe), sort_keys=True)
+        stored = A.to_dict(recipe)
+        text = json.dumps(stored, sort_keys=True)
     except Exception as error:
-        raise UserError(
-            f"recipe {name!r} cannot be stored with the run: {first_line(error)}. Use "
-            "albumentations' own transforms."
-        ) from None
+        raise _not_storable(name, first_line(error)) from None
+    for fault in _no_numbers(stored["transform"]):
+        raise UserError(f"recipe {name!r}: {fault} must be made of finite numbers.")
+    return text
+
+
+def _parts_of(node: Any) -> Iterator[Any]:
+    """Yield a combinator or transform and all that it is made of."""
+    import albumentations as A
+
+    yield node
+    if isinstance(node, A.BaseCompose):
+        for child in node.transforms:
+            yield from _parts_of(child)
+
+
+def _not_storable(name: str, why: str) -> UserError:
+    return UserError(
+        f"recipe {name!r} cannot be stored with the run: {why}. Use albumentations' own transforms."
+    )
+
+
+def _no_numbers(part: dict[str, Any]) -> Iterator[str]:
+    """Yield each argument of a stored transform that holds an infinity or no number at all."""
+    for argument, value in part.items():
+        if argument == "transforms":
+            for child in value:
+                yield from _no_numbers(child)
+        elif not _is_finite(value):
+            yield f"{part['__class_fullname__']}({argument}={value!r})"
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def deserialise(text: str) -> "A.Compose":
