@@ -91,7 +91,7 @@ def test_a_recipe_that_cannot_be_stored_is_refused(step, said):
         (lambda: A.Affine(shear={"x": (0, math.inf)}), r"Affine\(shear=\{'x': \(0.0, inf\)"),
         (
             lambda: A.RandomBrightnessContrast(math.inf),
-            r"RandomBrightnessContrast\(brightness_limit",
+            r"RandomBrightnessContrast\(bright",
         ),
         (lambda: A.Affine(fill=-math.inf), r"Affine\(fill=-inf\)"),
         (lambda: A.OneOf([A.NoOp()], p=math.nan), r"OneOf\(p=nan\)"),

@@ -39,7 +39,8 @@ def augmented_epochs(
     why = "as asked"
     if engine != "albumentations":
         try:
-            compiled = compile_recipe(deserialise(recipe), fuse=fuse)
+            size = plan.images.images.shape[-2:]
+            compiled = compile_recipe(deserialise(recipe), fuse=fuse, size=size)
             return BatchedEpochs(plan, compiled, device), "batched on the training device"
         except NotCompilable as error:
             why = "; ".join(error.reasons)

@@ -107,7 +107,7 @@ class _Page(ContactSheet):
 def _draws(recipe: A.Compose, images: Images, seed: int) -> tuple[str, Images]:
     """Return who drew, in words, and uint8 (_COLUMNS - 1, N, 1, H, W)."""
     try:
-        compiled = compile_recipe(recipe)
+        compiled = compile_recipe(recipe, size=images.shape[-2:])
     except NotCompilable as refusal:
         drawn = [_by_albumentations(recipe, images, seed, n) for n in range(_COLUMNS - 1)]
         return f"drawn by albumentations: {refusal}", np.stack(drawn)
@@ -137,10 +137,12 @@ def _strips(recipe: A.Compose, images: Images, seed: int) -> Iterator[Strip]:
     """Yield a strip for each transform of the recipe, whatever it stands under."""
     image = images[6 % len(images)][None]  # of ten digits in order the 6: half a turn makes a 9
     for transform in _transforms(recipe):
-        name = type(transform).__name__
+        name, alone = type(transform).__name__, A.Compose([_certain(transform)])
         cells = [("original", image[0, 0])]
         try:
-            (leaf,) = compile_recipe(A.Compose([_certain(transform)])).leaves
+            (leaf,) = compile_recipe(
+                A.Compose([_certain(transform)]), size=images.shape[-2:]
+            ).leaves
         except NotCompilable:
             alone = A.Compose([_certain(transform)])
             with contextlib.suppress(UserError):  # its image has another size: nothing to show

@@ -70,15 +70,26 @@ def test_other_sizes():
     assert out.shape == images.shape
 
 
-def test_what_does_not_fit_into_the_image_is_an_error():
-    images, keys = soft_images(3), image_keys(0, 0, torch.arange(3))
-    for transform in (
-        A.Erasing(scale=(0.9, 1.0), ratio=(2, 3), p=1),
-        A.GridDistortion(num_steps=40, p=1),
-        A.CoarseDropout(hole_height_range=(30, 40), hole_width_range=(1, 2), p=1),
-    ):
-        with pytest.raises(ValueError, match=type(transform).__name__):
-            compile_recipe(A.Compose([transform]))(images, keys)
+@pytest.mark.parametrize(
+    "transform",
+    [
+        A.Erasing(scale=(0.9, 1.0), ratio=(2, 3)),
+        A.GridDistortion(num_steps=40),
+        A.GridDropout(holes_number_xy=(40, 2)),
+        A.GridDropout(holes_number_xy=(2, 40)),
+        A.CoarseDropout(hole_height_range=(30, 40), hole_width_range=(1, 2)),
+        A.CoarseDropout(hole_height_range=(3, 40), hole_width_range=(30, 50)),
+        A.GaussianBlur(sigma_limit=(1, 40)),
+        A.UnsharpMask(blur_limit=(3, 41)),
+        A.Morphological(scale=(2, 40)),
+    ],
+    ids=lambda t: type(t).__name__,
+)
+def test_what_does_not_fit_into_the_image_is_refused_by_name(transform):
+    with pytest.raises(NotCompilable, match=type(transform).__name__):
+        compile_recipe(A.Compose([transform]), size=(28, 28))
+    if not isinstance(transform, A.Erasing):
+        compile_recipe(A.Compose([transform]), size=(60, 60))
 
 
 def test_how_often_images_are_resampled():
@@ -156,6 +167,14 @@ REFUSED = [
     (A.Affine(interpolation=cv2.INTER_LANCZOS4), "Affine(interpolation=4)"),
     (A.Affine(fill=(1, 2, 3)), "Affine(fill="),
     (A.Affine(fill=0.5), "Affine(fill=0.5)"),
+    (A.Affine(scale=0.001), "Affine(scale="),
+    (A.Affine(shear=(-90, 90)), "Affine(shear="),
+    (A.Affine(translate_percent=50.0), "Affine(translate_percent="),
+    (A.CoarseDropout(fill=(1, 2, 3)), "CoarseDropout(fill=(1.0, 2.0, 3.0))"),
+    (A.CoarseDropout(num_holes_range=(1, 999)), "CoarseDropout(num_holes_range=(1, 999))"),
+    (A.OpticalDistortion(interpolation=0), "OpticalDistortion(mode='camera', interpolation=0)"),
+    (A.OpticalDistortion(distort_limit=9), "OpticalDistortion(distort_limit=(-9.0, 9.0))"),
+    (A.ThinPlateSpline(num_control_points=9), "ThinPlateSpline(num_control_points=9)"),
     (A.Rotate(crop_border=True), "Rotate(crop_border=True)"),
     (A.Perspective(keep_size=False), "Perspective(keep_size=False)"),
     (A.Perspective(fit_output=True), "Perspective(fit_output=True)"),

@@ -10,8 +10,10 @@ import albumentations as A
 from pipeline.augment.batched.compiled import BatchedRecipe, Leaf
 from pipeline.augment.batched.gates import Coin, Gate, Ranked, Repeated, Weighted
 from pipeline.augment.batched.grid import DisplacementTransform, MatrixTransform
+from pipeline.augment.batched.rules import fill_value
 from pipeline.augment.batched.sampling import BORDERS, INTERPOLATIONS, Sampler
 from pipeline.augment.batched.support import refusals, support_of
+from pipeline.augment.batched.transform import Size
 
 
 class NotCompilable(Exception):
@@ -26,13 +28,14 @@ class NotCompilable(Exception):
         self.reasons = reasons
 
 
-def compile_recipe(recipe: A.Compose, *, fuse: bool = True) -> BatchedRecipe:
+def compile_recipe(recipe: A.Compose, *, fuse: bool = True, size: Size = (28, 28)) -> BatchedRecipe:
     """Compile a recipe to operations on whole batches.
 
     Args:
         recipe: What albumentations would run on each image.
         fuse: Resample the images once for several geometric transforms in a row, where these read
             the image in the same way; else once for each, as albumentations does.
+        size: (H, W) of the images; what has a meaning of its own in so small an image is refused.
 
     Returns:
         The recipe as a function of images and keys.
@@ -40,7 +43,7 @@ def compile_recipe(recipe: A.Compose, *, fuse: bool = True) -> BatchedRecipe:
     Raises:
         NotCompilable: A transform, an argument or a combinator is not covered.
     """
-    compiler = _Compiler()
+    compiler = _Compiler(size)
     leaves = list(compiler.flatten(recipe, (), forced=False))
     if compiler.reasons:
         raise NotCompilable(list(dict.fromkeys(compiler.reasons)))
@@ -50,6 +53,8 @@ def compile_recipe(recipe: A.Compose, *, fuse: bool = True) -> BatchedRecipe:
 @dataclass
 class _Compiler:
     """Walks a recipe and collects what it cannot compile."""
+
+    size: Size
 
     def __post_init__(self) -> None:
         self.reasons: list[str] = []
@@ -128,7 +133,7 @@ class _Compiler:
         if support is None:
             self.reasons.append(f"{type(node).__name__}: no batched version of this transform")
             return
-        refused = list(refusals(node, support))
+        refused = list(refusals(node, support, self.size))
         self.reasons += refused
         if refused or gates is None:
             return
@@ -144,5 +149,5 @@ def _sampler(node: Any) -> Sampler | None:
     if not hasattr(node, "interpolation"):
         return None
     border = BORDERS[node.border_mode]
-    fill = float(node.fill) if border == "constant" else 0.0
+    fill = float(fill_value(node.fill)) if border == "constant" else 0.0
     return Sampler(INTERPOLATIONS[node.interpolation], border, fill)

@@ -130,8 +130,6 @@ class CoarseDropout(HoleDropout):
     def _lengths(self, unit: Tensor, interval: Interval, length: int) -> Tensor:
         low, high = interval
         if self._height_range[1] >= 1:
-            if low > length:
-                raise ValueError(f"CoarseDropout: holes of {low} pixels in images of {length}")
             return integers(unit, int(low), int(min(high, length)))
         return torch.trunc(length * (low + (high - low) * unit))
 
@@ -153,13 +151,9 @@ class Erasing(HoleDropout):
     def draw_holes(self, draws: Draws, size: Size) -> Tensor:
         height, width = size
         least_ratio, most_ratio = self._ratio
-        least = height * width * self._scale[0]
-        # No larger than what fits at every ratio of the range, so that the ratio is not cut.
-        most = min(height * width * self._scale[1], least_ratio * height**2, width**2 / most_ratio)
-        if most < least or most <= 0:
-            raise ValueError(
-                f"Erasing(scale={self._scale}, ratio={self._ratio}) never fits into {size} pixels"
-            )
+        areas = erasable_area(self._scale, self._ratio, size)
+        assert areas, "does not compile"
+        least, most = areas
         area = least + (most - least) * draws.values["area"]
         ratio = least_ratio + (most_ratio - least_ratio) * draws.values["ratio"]
         hole_height = torch.round(torch.sqrt(area / ratio))
@@ -167,6 +161,17 @@ class Erasing(HoleDropout):
         y = integers(draws.values["y"], 0, height - hole_height)
         x = integers(draws.values["x"], 0, width - hole_width)
         return torch.stack((x, y, x + hole_width, y + hole_height), dim=1)[:, None]
+
+
+def erasable_area(scale: Interval, ratio: Interval, size: Size) -> Interval | None:
+    """Return the least and the greatest area of `Erasing`, in pixels; None if it never fits."""
+    height, width = size
+    least = height * width * scale[0]
+    if ratio[1] <= 0:
+        return None
+    # No larger than what fits at every ratio of the range, so that the ratio is not cut.
+    most = min(height * width * scale[1], ratio[0] * height**2, width**2 / ratio[1])
+    return (least, most) if least <= most and most > 0 else None
 
 
 class GridDropout(HoleDropout):

@@ -13,6 +13,7 @@ INTERPOLATIONS = {
     cv2.INTER_NEAREST: "nearest",
     cv2.INTER_LINEAR: "bilinear",
     cv2.INTER_CUBIC: "bicubic",  # the same kernel as OpenCV's, a = -0.75
+    cv2.INTER_AREA: "bilinear",  # what OpenCV takes it for, but where it makes images smaller
 }
 """OpenCV's flag → the mode of `torch.nn.functional.grid_sample` that gives the same pixels."""
 
@@ -73,16 +74,18 @@ class Sampler:
         """Sample with the image repeated in all directions, as it is or mirrored.
 
         The image is extended by the kernel's reach and each coordinate folded into one period, so
-        that a kernel never has to reach past the extended image.
+        that a kernel never has to reach past the extended image. For its cubic kernel OpenCV 5
+        first moves what is further off than one whole image to there.
         """
         height, width = images.shape[-2:]
         margin = 2  # what a cubic kernel reaches; one is enough for the others
         rows = _border_index(height, margin, self.border, images.device)
         columns = _border_index(width, margin, self.border, images.device)
         extended = images.index_select(-2, rows).index_select(-1, columns)
-        points = grid.coordinates()
-        x = _fold(points[..., 0], width, self.border)
-        y = _fold(points[..., 1], height, self.border)
+        x, y = grid.coordinates().unbind(dim=-1)
+        if self.interpolation == "bicubic":
+            x, y = x.clamp(-width, 2 * width), y.clamp(-height, 2 * height)
+        x, y = _fold(x, width, self.border), _fold(y, height, self.border)
         folded = torch.stack((x, y), dim=-1) + margin
         size = (height + 2 * margin, width + 2 * margin)
         return self._sample(extended, normalise(folded, size), "border")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import albumentations as A
+import cv2
 
 from pipeline.augment.batched import (
     affine,
@@ -23,15 +24,19 @@ from pipeline.augment.batched.rules import (
     ANY,
     BORDER,
     HOLE_FILL,
+    IN_IMAGE,
     INTERPOLATION,
+    ONE_A_PIXEL,
     PIXEL,
-    POSITIVE_SCALE,
     SAME_SIZE,
+    SCALE,
     UNUSED,
     Rule,
+    fill_value,
     only,
+    within,
 )
-from pipeline.augment.batched.transform import Transform
+from pipeline.augment.batched.transform import Size, Transform
 
 _SAMPLING = {
     "interpolation": INTERPOLATION,
@@ -60,7 +65,8 @@ class Support:
             parameters.
         rare: The share of pixels that may be further off than that.
         why: Where the difference comes from.
-        conflict: Returns what is wrong with the arguments together, or None.
+        conflict: Returns what is wrong with the arguments together, or for images of that
+            (H, W), as "argument=value): reason"; or None.
     """
 
     source: type[A.BasicTransform]
@@ -69,14 +75,28 @@ class Support:
     tolerance: int = 1
     rare: float = 0.0
     why: str = _FLOAT
-    conflict: Callable[[Any], str | None] = lambda _: None
+    conflict: Callable[[Any, Size], str | None] = lambda *_: None
 
 
-def _mixed_units(transform: A.CoarseDropout) -> str | None:
+def _holes_fit(coarse: A.CoarseDropout, size: Size) -> str | None:
     """Return what is wrong where one range is in pixels and albumentations reads fractions."""
-    height, width = transform.hole_height_range, transform.hole_width_range
+    height, width = coarse.hole_height_range, coarse.hole_width_range
     if height[1] < 1 < width[1]:
         return f"hole_width_range={width!r}): must be fractions like hole_height_range"
+    if height[1] >= 1 and (height[0] > size[0] or width[0] > size[1]):
+        return f"hole_height_range={height!r}, hole_width_range={width!r}): larger than the image"
+    return None
+
+
+def _rectangle_fits(erasing: A.Erasing, size: Size) -> str | None:
+    if dropout.erasable_area(erasing.scale, erasing.ratio, size) is None:
+        return f"scale={erasing.scale!r}, ratio={erasing.ratio!r}): never fits into the image"
+    return None
+
+
+def _half_a_pixel(optical: A.OpticalDistortion, size: Size) -> str | None:
+    if optical.mode == "camera" and optical.interpolation == cv2.INTER_NEAREST:
+        return "mode='camera', interpolation=0): moves by half a pixel, to no nearest one"
     return None
 
 
@@ -85,11 +105,11 @@ TRANSFORMS: Sequence[Support] = (
         A.Affine,
         _SAMPLING
         | {
-            "scale": POSITIVE_SCALE,
-            "translate_percent": ANY,
-            "translate_px": ANY,
-            "rotate": ANY,
-            "shear": ANY,
+            "scale": SCALE,
+            "translate_percent": within(10),
+            "translate_px": within(280),
+            "rotate": within(36_000),
+            "shear": within(80),
             "keep_ratio": ANY,
             "balanced_scale": ANY,
             "fit_output": SAME_SIZE,
@@ -104,15 +124,15 @@ TRANSFORMS: Sequence[Support] = (
             "shift_limit": ANY,
             "shift_limit_x": ANY,
             "shift_limit_y": ANY,
-            "scale_limit": Rule("above -1", lambda given: given[0] > 0),
-            "rotate_limit": ANY,
+            "scale_limit": Rule("above -0.99", lambda given, _: given[0] >= 0.01),
+            "rotate_limit": within(36_000),
             "rotate_method": UNUSED,
         },
         affine.affine,
     ),
     Support(
         A.Rotate,
-        _SAMPLING | {"limit": ANY, "crop_border": SAME_SIZE, "rotate_method": UNUSED},
+        _SAMPLING | {"limit": within(36_000), "crop_border": SAME_SIZE, "rotate_method": UNUSED},
         lambda t: affine.Affine(rotate=t.limit),
     ),
     Support(
@@ -131,7 +151,7 @@ TRANSFORMS: Sequence[Support] = (
         A.ElasticTransform,
         _DISTORTION
         | {
-            "alpha": ANY,
+            "alpha": within(1000),
             "sigma": ANY,
             "approximate": ANY,
             "same_dxdy": ANY,
@@ -144,19 +164,26 @@ TRANSFORMS: Sequence[Support] = (
     ),
     Support(
         A.GridDistortion,
-        _DISTORTION | {"num_steps": ANY, "distort_limit": ANY, "normalized": ANY},
+        _DISTORTION | {"num_steps": ONE_A_PIXEL, "distort_limit": ANY, "normalized": ANY},
         lambda t: distortion.Grid(
             num_steps=t.num_steps, distort_limit=t.distort_limit, normalized=t.normalized
         ),
     ),
     Support(
         A.OpticalDistortion,
-        _DISTORTION | {"distort_limit": ANY, "mode": ANY},
+        _DISTORTION | {"distort_limit": within(3), "mode": ANY},
         lambda t: distortion.Optical(t.distort_limit, fisheye=t.mode == "fisheye"),
+        conflict=_half_a_pixel,
     ),
     Support(
         A.ThinPlateSpline,
-        _DISTORTION | {"scale_range": ANY, "num_control_points": ANY},
+        _DISTORTION
+        | {
+            "scale_range": ANY,
+            "num_control_points": Rule(
+                "at most 5: albumentations' float32 solves no larger splines", lambda n, _: n <= 5
+            ),
+        },
         lambda t: distortion.ThinPlateSpline(
             scale_range=t.scale_range, num_control_points=t.num_control_points
         ),
@@ -165,23 +192,29 @@ TRANSFORMS: Sequence[Support] = (
     ),
     Support(
         A.CoarseDropout,
-        _HOLES | {"num_holes_range": ANY, "hole_height_range": ANY, "hole_width_range": ANY},
+        _HOLES
+        | {
+            "num_holes_range": Rule("at most 256", lambda given, _: given[1] <= 256),
+            "hole_height_range": ANY,
+            "hole_width_range": ANY,
+        },
         lambda t: dropout.CoarseDropout(
             num_holes_range=t.num_holes_range,
             hole_height_range=t.hole_height_range,
             hole_width_range=t.hole_width_range,
-            fill=t.fill,
+            fill=fill_value(t.fill),
         ),
         tolerance=0,
         why=_EXACT,
-        conflict=_mixed_units,
+        conflict=_holes_fit,
     ),
     Support(
         A.Erasing,
         _HOLES | {"scale": ANY, "ratio": ANY},
-        lambda t: dropout.Erasing(scale=t.scale, ratio=t.ratio, fill=t.fill),
+        lambda t: dropout.Erasing(scale=t.scale, ratio=t.ratio, fill=fill_value(t.fill)),
         tolerance=0,
         why=_EXACT,
+        conflict=_rectangle_fits,
     ),
     Support(
         A.GridDropout,
@@ -189,7 +222,7 @@ TRANSFORMS: Sequence[Support] = (
         | {
             "ratio": ANY,
             "random_offset": ANY,
-            "holes_number_xy": ANY,
+            "holes_number_xy": ONE_A_PIXEL,
             "shift_xy": ANY,
             "unit_size_range": only(None, "the number of cells would vary"),
         },
@@ -198,7 +231,7 @@ TRANSFORMS: Sequence[Support] = (
             random_offset=t.random_offset,
             holes_number_xy=t.holes_number_xy,
             shift_xy=t.shift_xy,
-            fill=t.fill,
+            fill=fill_value(t.fill),
         ),
         tolerance=0,
         why=_EXACT,
@@ -240,8 +273,11 @@ TRANSFORMS: Sequence[Support] = (
     Support(
         A.GaussianBlur,
         {
-            "blur_limit": ANY,
-            "sigma_limit": Rule("positive", lambda given: given[0] > 0),
+            "blur_limit": IN_IMAGE,
+            "sigma_limit": Rule(
+                "positive, at most the image's side",
+                lambda given, size: given[0] > 0 and given[1] <= min(size),
+            ),
         },
         lambda t: filters.GaussianBlur(sigma_limit=t.sigma_limit, blur_limit=t.blur_limit),
         why="float32 sums that round to the other side",
@@ -261,9 +297,9 @@ TRANSFORMS: Sequence[Support] = (
     Support(
         A.UnsharpMask,
         {
-            "blur_limit": ANY,
+            "blur_limit": IN_IMAGE,
             "sigma_limit": Rule(
-                "0, or all positive", lambda given: given[0] > 0 or given == (0.0, 0.0)
+                "0, or all positive", lambda given, _: given[0] > 0 or given == (0.0, 0.0)
             ),
             "alpha": ANY,
             "threshold": ANY,
@@ -279,7 +315,7 @@ TRANSFORMS: Sequence[Support] = (
     ),
     Support(
         A.Morphological,
-        {"scale": ANY, "operation": ANY},
+        {"scale": IN_IMAGE, "operation": ANY},
         lambda t: morphology.Morphological(scale=t.scale, dilation=t.operation == "dilation"),
         tolerance=0,
         why=_EXACT,
@@ -303,8 +339,8 @@ def support_of(transform: object) -> Support | None:
     return next((s for s in TRANSFORMS if s.source is type(transform)), None)
 
 
-def refusals(transform: A.BasicTransform, support: Support) -> Iterator[str]:
-    """Yield a sentence for each argument of a transform that cannot be compiled."""
+def refusals(transform: A.BasicTransform, support: Support, size: Size) -> Iterator[str]:
+    """Yield a sentence for each argument that cannot be compiled for images of `size`."""
     name = support.source.__name__
     given = set(type(transform).InitSchema.model_fields) - {"p", "strict"}
     for argument in sorted(given):
@@ -312,9 +348,9 @@ def refusals(transform: A.BasicTransform, support: Support) -> Iterator[str]:
         value = getattr(transform, argument, None)
         if rule is None:
             yield f"{name}({argument}={value!r}): this argument is not known to the compiler"
-        elif not rule.accepts(value):
+        elif not rule.accepts(value, size):
             yield f"{name}({argument}={value!r}): must be {rule.text}"
-    conflict = support.conflict(transform)
+    conflict = support.conflict(transform, size)
     if conflict:
         yield f"{name}({conflict}"
 

@@ -1,0 +1,145 @@
+"""Both engines mean the same by whatever arguments albumentations accepts.
+
+Recipes of one transform are drawn with arguments over the whole range that albumentations accepts.
+What compiles must show albumentations' pixels under the same drawn parameters, and images that are
+distributed as albumentations' are, those from its stored text included. The rest is refused.
+"""
+
+import random
+from collections import Counter
+from typing import Any
+
+import albumentations as A
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from pipeline.augment.batched import BatchedRecipe, NotCompilable, compile_recipe, image_keys
+from pipeline.augment.batched.support import TRANSFORMS, support_of
+from pipeline.augment.checking import augment_image
+from pipeline.augment.registry import deserialise, serialise
+from pipeline.errors import UserError
+from tests.augment.arguments import random_transform
+from tests.augment.parameters import their_parameters
+from tests.augment.reference import compiled_leaf, run_albumentations
+
+FEW, MANY = 6, 200
+"""Recipes drawn for each transform: always, and in the slow test."""
+
+NUM_THEIRS, NUM_OURS = 150, 600
+FALSE_ALARM = 1e-8  # of each comparison of distributions, of which a recipe has 44
+
+LEVELS = 2.01
+"""How far apart values may be that count as equal between two distributions."""
+
+TIES = 0.003
+"""The share of pixels that may be any distance off where the nearest pixel is shown: halfway
+between two of them, float32 and OpenCV's float64 choose differently."""
+
+
+def draw_and_compare(cls: type[A.BasicTransform], count: int, images: np.ndarray) -> Counter[str]:
+    """Draw recipes and compare them; return how many compiled, were refused, or failed."""
+    rng = random.Random(cls.__name__)
+    outcomes: Counter[str] = Counter()
+    for _ in range(count):
+        arguments, transform = random_transform(cls, rng)
+        try:
+            outcomes[compare(transform, images)] += 1
+        except Exception as error:
+            raise AssertionError(f"{cls.__name__}({arguments}): {error}") from error
+    return outcomes
+
+
+def compare(transform: Any, images: np.ndarray) -> str:
+    """Return "compiled", "refused", or "failed" where it fails in albumentations.
+
+    Raises:
+        AssertionError: The engines differ.
+    """
+    recipe = A.Compose([transform])
+    try:
+        compiled = compile_recipe(recipe)
+    except NotCompilable:
+        return "refused"
+    stored = deserialise(serialise(recipe, "mine"))
+    image = images[30]  # soft
+    try:
+        theirs = by_albumentations(recipe, image, seed=0)
+    except UserError:  # as the check before a training would say
+        return "failed"
+    compare_pixels(transform, images)
+    compare_distributions(theirs, by_albumentations(stored, image, seed=1), "its text reads")
+    for each in (image, images[0]):  # soft, and noise
+        theirs = by_albumentations(recipe, each, seed=2)
+        compare_distributions(theirs, by_batches(compiled, each), "the batched engine draws")
+    return "compiled"
+
+
+def compare_pixels(transform: Any, images: np.ndarray) -> None:
+    """Raise AssertionError if pixels differ under the same parameters."""
+    if getattr(transform, "fill", 0) in ("random", "random_uniform"):
+        return  # drawn by the pixel
+    leaf, support = compiled_leaf(transform), support_of(transform)
+    some = images[::4]
+    expected, *drawn = zip(*run_albumentations(transform, some, seed=1), strict=True)
+    together = their_parameters(leaf, transform, list(zip(*drawn, strict=True)))
+    actual = leaf.apply(torch.from_numpy(some)[:, None].to(torch.float32), together)
+    assert torch.equal(actual, actual.round().clamp(0, 255)), "values are not whole numbers 0..255"
+    error = np.abs(actual[:, 0].numpy() - np.stack(expected))
+    rare = max(support.rare, TIES if getattr(transform, "interpolation", 1) == 0 else 0)
+    share = (error > support.tolerance).mean()
+    assert share <= rare, f"{share:.2%} of the pixels are off by up to {error.max():.0f}"
+
+
+def by_albumentations(recipe: A.Compose, image: np.ndarray, seed: int) -> np.ndarray:
+    """Return uint8 (NUM_THEIRS, H, W)."""
+    drawn = [augment_image(recipe, image[..., None], (seed, n)) for n in range(NUM_THEIRS)]
+    return np.stack(drawn)[..., 0]
+
+
+def by_batches(recipe: BatchedRecipe, image: np.ndarray) -> np.ndarray:
+    """Return uint8 (NUM_OURS, H, W)."""
+    images = torch.from_numpy(image).expand(NUM_OURS, 1, *image.shape).contiguous()
+    return recipe(images, image_keys(7, 0, torch.arange(NUM_OURS)))[:, 0].numpy()
+
+
+def compare_distributions(theirs: np.ndarray, ours: np.ndarray, what: str) -> None:
+    """Raise AssertionError if images of one engine are not distributed as the other's."""
+    for name, a, b in zip(NUMBERS, numbers_of(theirs), numbers_of(ours), strict=True):
+        for shift, side in ((-LEVELS, "less"), (LEVELS, "greater")):
+            test = stats.ks_2samp(a + shift, b, alternative=side, method="asymp")
+            assert test.pvalue > FALSE_ALARM, f"{what} other images: {name}, p = {test.pvalue:.1e}"
+
+
+PIXELS = [(3, 20), (7, 5), (13, 14), (14, 13), (20, 27), (27, 27), (0, 9)]  # not (0, 0): noise is 0
+NUMBERS = ["mean", "spread", "to the right", "downwards", *map(str, PIXELS)]
+
+
+def numbers_of(images: np.ndarray) -> list[np.ndarray]:
+    """Return `NUMBERS` that tell images apart, in levels, each (N,)."""
+    images = images.astype(float)
+    place = np.linspace(0, 2, images.shape[-1])
+    of_all = [images, (images - images.mean(axis=(1, 2), keepdims=True)) ** 2]
+    of_all += [images * place, images * place[:, None]]
+    mean, variance, right, down = (each.mean(axis=(1, 2)) for each in of_all)
+    return [mean, np.sqrt(variance), right, down, *(images[:, y, x] for y, x in PIXELS)]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:albumentations.*")
+@pytest.mark.parametrize("cls", [support.source for support in TRANSFORMS])
+def test_both_engines_mean_the_same(cls, images):
+    has_arguments = set(cls.InitSchema.model_fields) - {"p", "strict"}
+    outcomes = draw_and_compare(cls, FEW if has_arguments else 1, images)
+    assert outcomes["compiled"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning:albumentations.*")
+@pytest.mark.parametrize(
+    "cls", [s.source for s in TRANSFORMS if set(s.source.InitSchema.model_fields) - {"p", "strict"}]
+)
+def test_both_engines_mean_the_same_at_length(cls, images):
+    outcomes = draw_and_compare(cls, MANY, images)
+    print(cls.__name__, dict(outcomes))
+    assert outcomes["compiled"] > MANY / 20
