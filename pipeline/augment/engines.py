@@ -39,8 +39,9 @@ def augmented_epochs(
     why = "as asked"
     if engine != "albumentations":
         try:
-            size = plan.images.images.shape[-2:]
-            compiled = compile_recipe(deserialise(recipe), fuse=fuse, size=size)
+            _, num_channels, *size = plan.images.images.shape
+            readable = deserialise(recipe, num_channels=num_channels)
+            compiled = compile_recipe(readable, fuse=fuse, size=(size[0], size[1]))
             return BatchedEpochs(plan, compiled, device), "batched on the training device"
         except NotCompilable as error:
             why = "; ".join(error.reasons)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.augment.blame import RECIPES_FILE, blaming_the_recipe, first_line
+from pipeline.augment.grey import on_grey
 from pipeline.augment.ranges import Range, declared_ranges
 from pipeline.augment.rehearsal import check_it_repeats, differs, recipes_in, rehearse
 from pipeline.data.files import write_text
@@ -152,18 +153,26 @@ def _is_finite(value: Any) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
-def deserialise(text: str) -> "A.Compose":
+def deserialise(text: str, *, num_channels: int = 1) -> "A.Compose":
     """Return the recipe that `serialise` wrote.
+
+    Args:
+        text: The serialised recipe.
+        num_channels: Of the images. For grey ones, of 1, what only changes colours is left out.
 
     Raises:
         UserError: The text is not a recipe.
     """
     import albumentations as A
 
+    def read(part: dict[str, Any]) -> dict[str, Any]:
+        part = _ranges_as_tuples(part)
+        return on_grey(part) if num_channels == 1 else part
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what there was to say was said when it was built
-            recipe = A.from_dict(json.loads(text, object_hook=_ranges_as_tuples))
+            recipe = A.from_dict(json.loads(text, object_hook=read))
     except Exception as error:
         raise UserError(f"the stored recipe cannot be read: {first_line(error)}.") from None
     if not isinstance(recipe, A.Compose):

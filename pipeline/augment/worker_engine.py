@@ -105,7 +105,7 @@ class _AugmentedBatches:
 
     def __init__(self, plan: EpochPlan, recipe: str) -> None:
         self._plan = plan
-        self._recipe = deserialise(recipe)
+        self._recipe = deserialise(recipe, num_channels=plan.images.images.shape[1])
 
     def tasks(
         self, first_epoch: int, num_epochs: int

@@ -7,6 +7,7 @@ import numpy as np
 
 from pipeline.augment.checking import check_recipe
 from pipeline.augment.registry import deserialise
+from pipeline.augment.remarks import remarks
 from pipeline.commands.knobs import Knobs
 from pipeline.console import Reporter
 from pipeline.data.competition import get_competition
@@ -36,7 +37,8 @@ class Preview(Knobs):
 def _draw(spec: RunSpec, workspace: Workspace, reporter: Reporter) -> Path:
     """Draw one run's recipe on the first digit of each class."""
     competition = get_competition(spec.settings.competition)
-    recipe = deserialise(spec.recipe)
+    num_channels = competition.image_shape[0]
+    recipe = deserialise(spec.recipe, num_channels=num_channels)
     check_recipe(recipe, competition.image_shape)
     digits = load_digits(workspace.input(competition))
     _, first_of_each_class = np.unique(digits.train_labels, return_index=True)
@@ -49,5 +51,7 @@ def _draw(spec: RunSpec, workspace: Workspace, reporter: Reporter) -> Path:
             title=f"Recipe {spec.settings.augment!r} on {competition.slug}",
             seed=spec.settings.seed,
         )
+    for remark in remarks(spec.recipe, num_channels):
+        reporter.line(f"note: {remark}")
     reporter.line(f"preview of recipe {spec.settings.augment!r}: {path}")
     return path

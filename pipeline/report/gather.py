@@ -128,7 +128,7 @@ def _read_training(run: str, workspace: Workspace, digits: Digits) -> Training:
         network=summarise(network, competition.image_shape),
         preview=draw_preview(
             digits.train_images[first_of_each_class],
-            deserialise(config.recipe),
+            deserialise(config.recipe, num_channels=competition.image_shape[0]),
             title=f"Recipe {settings['augment']!r} on {competition.slug}",
             seed=settings["seed"],
         ),

@@ -10,6 +10,7 @@ from torch import nn
 
 from pipeline.augment.engines import augmented_epochs
 from pipeline.augment.epochs import EpochPlan, Epochs
+from pipeline.augment.remarks import remarks
 from pipeline.console import Reporter
 from pipeline.data.competition import Competition
 from pipeline.data.files import write_record
@@ -76,6 +77,8 @@ class FoldTraining:
         """Show the network, layer by layer, and what augments the images."""
         settings, model = self.settings, self._new_model(0)
         reporter.line(f"augmentation: {self._epochs(self.images, 0)[1]}")
+        for remark in remarks(self.recipe, self.competition.image_shape[0]):
+            reporter.line(f"note: {remark}")
         reporter.line(summarise(model, self.competition.image_shape))
         if settings.dropout > 0 and not has_dropout(model):
             reporter.line(f"{settings.model} has no dropout; that setting is not used")

@@ -98,7 +98,8 @@ def prepare_training(spec: RunSpec, workspace: Workspace) -> FoldTraining:
     device = choose_device(spec.settings.device, spec.settings.precision)
     digits = load_digits(inputs)
     row_folds = read_folds(inputs.folds, digits.train_labels)
-    check_recipe(deserialise(spec.recipe), competition.image_shape)
+    recipe = deserialise(spec.recipe, num_channels=competition.image_shape[0])
+    check_recipe(recipe, competition.image_shape)
     return FoldTraining(
         settings=spec.settings,
         recipe=spec.recipe,

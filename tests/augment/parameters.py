@@ -119,6 +119,7 @@ CONVERTERS: dict[type, Callable[..., Any]] = {
     A.GaussNoise: noise_params,
     A.RandomBrightnessContrast: from_values("contrast brightness"),
     A.RandomGamma: gamma_params,
+    A.HueSaturationValue: from_values("hue saturation value"),
     A.InvertImg: nothing,
     A.GaussianBlur: blur_params,
     A.Sharpen: from_values("alpha lightness"),

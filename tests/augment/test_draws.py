@@ -60,6 +60,10 @@ CASES: list[tuple[type, dict[str, Any]]] = [
     (A.GaussNoise, {"noise_scale_factor": 0.4}),
     (A.RandomBrightnessContrast, {"brightness_limit": (-0.1, 0.4)}),
     (A.RandomGamma, {"gamma_limit": (50, 220)}),
+    (
+        A.HueSaturationValue,
+        {"hue_shift_limit": 0, "sat_shift_limit": 0, "val_shift_limit": (-90, 40)},
+    ),
     (A.InvertImg, {}),
     (A.GaussianBlur, {"sigma_limit": (0.3, 2)}),
     (A.GaussianBlur, {"blur_limit": (0, 7), "sigma_limit": (0.5, 3)}),
@@ -137,7 +141,7 @@ def _their_numbers(transform: Any, params: dict[str, Any]) -> np.ndarray:
         return np.array([len(kernel), kernel.max()])
     if isinstance(transform, A.Sharpen):
         return np.array([params["alpha"], params["sharpening_matrix"][1, 1]])
-    names = [n for n in ("alpha", "beta", "gamma", "ksize", "sigma") if n in params]
+    names = [n for n in ("alpha", "beta", "gamma", "ksize", "sigma", "val_shift") if n in params]
     return np.array([params[n] for n in names], dtype=float)
 
 
@@ -172,7 +176,7 @@ def our_draws(transform: Any) -> np.ndarray:
         return np.column_stack([alpha, 1 - alpha + alpha * (8 + params["lightness"])])
     if "size" in params:
         params["ksize"] = transform.blur_limit[0] + 2 * params.pop("size")
-    names = [n for n in ("alpha", "beta", "gamma", "ksize", "sigma") if n in params]
+    names = [n for n in ("alpha", "beta", "gamma", "ksize", "sigma", "value") if n in params]
     return np.column_stack([params[n] for n in names]) if names else np.zeros((NUM_OURS, 0))
 
 

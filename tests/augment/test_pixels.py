@@ -86,6 +86,10 @@ CASES: list[tuple[type, dict[str, Any]]] = [
     ),
     (A.RandomBrightnessContrast, {"ensure_safe_range": True}),
     (A.RandomGamma, {}),
+    (
+        A.HueSaturationValue,
+        {"hue_shift_limit": 0, "sat_shift_limit": 0, "val_shift_limit": (-90, 40)},
+    ),
     (A.InvertImg, {}),
     (A.GaussianBlur, {}),
     (A.GaussianBlur, {"blur_limit": (0, 7), "sigma_limit": (0.3, 2)}),

@@ -80,6 +80,27 @@ class Gamma(ImageTransform):
         return powers.add_(2e-4).floor_()
 
 
+class ValueShift(ImageTransform):
+    """`HueSaturationValue` on grey images, which have a value only: pixel + shift, cut to 0..255.
+
+    Source: `shift_hsv` in albumentations' pixel/functional.py. The shift is cut to a whole number,
+    towards zero.
+    """
+
+    def __init__(self, val_shift_limit: Interval) -> None:
+        """Take the range of the shift, in pixel values."""
+        self.intervals = {"value": val_shift_limit}
+
+    @override
+    def draw(self, draws: Draws, size: Size) -> Params:
+        """Return "value": float32 (B,)."""
+        return {"value": draws.values["value"]}
+
+    @override
+    def apply(self, images: Tensor, params: Params) -> Tensor:
+        return (images + _per_image(params["value"].trunc())).clamp_(0, 255)
+
+
 class Invert(ImageTransform):
     """`InvertImg`: 255 - pixel."""
 

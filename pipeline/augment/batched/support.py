@@ -269,6 +269,17 @@ TRANSFORMS: Sequence[Support] = (
         lambda t: pixel.Gamma(t.gamma_limit),
         why="float32 powers next to a whole number, which is then cut",
     ),
+    Support(
+        A.HueSaturationValue,
+        {
+            "hue_shift_limit": only((0, 0), "grey images have none"),
+            "sat_shift_limit": only((0, 0), "grey images have none"),
+            "val_shift_limit": ANY,
+        },
+        lambda t: pixel.ValueShift(t.val_shift_limit),
+        tolerance=0,
+        why=_EXACT,
+    ),
     Support(A.InvertImg, {}, lambda _: pixel.Invert(), tolerance=0, why=_EXACT),
     Support(
         A.GaussianBlur,
