@@ -41,7 +41,7 @@ def train_here(workspace: Workspace, run: str) -> None:
 def test_kill_at_random_points_then_resume(tiny_workspace):
     train_here(tiny_workspace, "undisturbed")
     history = read_history(tiny_workspace.run("undisturbed").fold(0).history)
-    epoch_s = sum(epoch["elapsed_s"] for epoch in history) / len(history)
+    epoch_s = sum(epoch.elapsed_s for epoch in history) / len(history)
 
     rng = random.Random(os.environ.get("PYTEST_XDIST_TESTRUNUID", "0"))
     fold = tiny_workspace.run("killed").fold(0)
