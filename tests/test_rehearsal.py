@@ -28,6 +28,15 @@ from pipeline.augment.my_helper import ANGLE
 from pipeline.augment.ranges import sweep_over
 
 
+class Mine(A.ImageOnlyTransform):
+    def apply(self, img, **params):
+        return img
+
+
+def of_its_own():
+    return A.Compose([Mine()])
+
+
 def from_a_helper() -> A.Compose:
     return A.Compose([A.Rotate(ANGLE)])
 
@@ -188,7 +197,9 @@ def test_random_numbers_from_a_seed_of_its_own_are_no_chance(folder):
     check_it_repeats("drawn_from_a_seed")
 
 
-@pytest.mark.parametrize("name", ["out_of_a_text", "of_another_kind", "_private", "json", "nope"])
+@pytest.mark.parametrize(
+    "name", ["of_its_own", "out_of_a_text", "of_another_kind", "_private", "json", "nope"]
+)
 def test_what_a_stand_in_cannot_answer_for_is_left_to_albumentations(folder, name):
     assert not rehearse(name)
 

@@ -103,10 +103,13 @@ class _Call:
 
 
 class _Constructor:
-    """A class of the stand-in. It cannot be inherited from."""
+    """A class of the stand-in. What inherits from it is a plain class, which no recipe can hold."""
 
     def __init__(self, name: str) -> None:
         self._name = name
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
+        return ()
 
     def __call__(self, *arguments: Any, **keywords: Any) -> _Call:
         return _Call(self._name, arguments, keywords)
