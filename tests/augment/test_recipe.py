@@ -174,6 +174,7 @@ REFUSED = [
     (A.CoarseDropout(num_holes_range=(1, 999)), "CoarseDropout(num_holes_range=(1, 999))"),
     (A.OpticalDistortion(interpolation=0), "OpticalDistortion(mode='camera', interpolation=0)"),
     (A.OpticalDistortion(distort_limit=9), "OpticalDistortion(distort_limit=(-9.0, 9.0))"),
+    (A.GridDistortion(distort_limit=(-1, -1)), "GridDistortion(distort_limit=(-1.0, -1.0), "),
     (A.ThinPlateSpline(num_control_points=9), "ThinPlateSpline(num_control_points=9)"),
     (A.Rotate(crop_border=True), "Rotate(crop_border=True)"),
     (A.Perspective(keep_size=False), "Perspective(keep_size=False)"),

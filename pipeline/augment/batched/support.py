@@ -94,6 +94,12 @@ def _rectangle_fits(erasing: A.Erasing, size: Size) -> str | None:
     return None
 
 
+def _has_width(grid: A.GridDistortion, size: Size) -> str | None:
+    if grid.normalized and grid.distort_limit[1] <= -1:
+        return f"distort_limit={grid.distort_limit!r}, normalized=True): leaves cells of no width"
+    return None
+
+
 def _half_a_pixel(optical: A.OpticalDistortion, size: Size) -> str | None:
     if optical.mode == "camera" and optical.interpolation == cv2.INTER_NEAREST:
         return "mode='camera', interpolation=0): moves by half a pixel, to no nearest one"
@@ -168,6 +174,7 @@ TRANSFORMS: Sequence[Support] = (
         lambda t: distortion.Grid(
             num_steps=t.num_steps, distort_limit=t.distort_limit, normalized=t.normalized
         ),
+        conflict=_has_width,
     ),
     Support(
         A.OpticalDistortion,
