@@ -110,7 +110,7 @@ def test_a_training_without_memory_says_what_to_lower(tiny_workspace, monkeypatc
     def fail(*arguments: object) -> None:
         raise error
 
-    monkeypatch.setattr(Trainer, "_step", fail)
+    monkeypatch.setattr(Trainer, "_loss", fail)
     spec = tiny.spec(tiny_workspace, folds="0,1", jobs=1)
     with pytest.raises(
         UserError, match=r"^no memory was left \(.+\); .*SET=\"batch_size=8\".*JOBS=1.*kept\.$"

@@ -64,9 +64,7 @@ def run_twice(recipe: A.Compose) -> int:
 
 
 @pytest.mark.filterwarnings("ignore:ShiftScaleRotate")
-@pytest.mark.parametrize(
-    ("transform", "arguments"), [(transform, arguments) for transform, arguments, _ in CASES]
-)
+@pytest.mark.parametrize(("transform", "arguments"), CASES)
 @pytest.mark.parametrize("p", [1.0, 0.5])
 def test_a_transform_keeps_to_its_device_and_never_waits_for_it(transform, arguments, p):
     assert run_twice(A.Compose([transform(**arguments, p=p)])) == 0
