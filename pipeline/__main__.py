@@ -5,70 +5,71 @@ import errno
 import importlib
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline.commands import COMMANDS
+from pipeline.errors import UserError
 
 _PROGRAM = "python -m pipeline"
 
 
 def main() -> int:
-    """Run the command typed, in the current folder; return the exit code.
-
-    No secret that is around comes in by what was typed, and none goes out by what is said.
-    """
+    """Run the command typed, in the current folder; return the exit code."""
     try:
-        from pipeline.kaggle.hiding import HidingStream, hide, known_secrets
+        command = _read_command_line()
+        if command is None:
+            return 0
+        # Imported here: Ctrl-C may come while the libraries are still being loaded.
+        from pipeline.console import ConsoleReporter
+        from pipeline.runs.workspace import Workspace
 
-        secrets = known_secrets()
-        for name in ("stdout", "stderr"):
-            if stream := getattr(sys, name):  # None if it was closed by who started us
-                setattr(sys, name, HidingStream(stream, secrets))
-        return run([hide(argument, secrets) for argument in sys.argv[1:]])
+        command(Workspace(Path()), ConsoleReporter())
     except KeyboardInterrupt:
         print(
             "error: interrupted; the same command goes on from what is finished.", file=sys.stderr
         )
         return 130
+    except (UserError, OSError) as error:
+        from pipeline.console import print_error
+
+        print_error(_describe_os_error(error) if isinstance(error, OSError) else str(error))
+        return 1
+    return 0
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run one command, the file of that name in `commands/`; return the exit code.
+def _read_command_line() -> Any:
+    """Return the command typed, with its options; None if the list of commands was asked for.
 
-    Args:
-        arguments: The command's name and its options.
+    No secret that is around comes in by what was typed, and none goes out by what is said.
+
+    Raises:
+        SystemExit: The command or an option is not known.
     """
-    name, options = (arguments[0], arguments[1:]) if arguments else ("--help", ())
-    if name in ("-h", "--help"):
-        print(_list_commands())
-        return 0
-    # Imported here: Ctrl-C may come while the libraries are still being loaded.
     import tyro
 
-    from pipeline.console import ConsoleReporter, print_error
-    from pipeline.errors import UserError
-    from pipeline.runs.workspace import Workspace
+    from pipeline.kaggle.hiding import HidingStream, hide, known_secrets
 
+    secrets = known_secrets()
+    for stream_name in ("stdout", "stderr"):
+        if stream := getattr(sys, stream_name):  # None if it was closed by who started us
+            setattr(sys, stream_name, HidingStream(stream, secrets))
+    name, *options = [hide(argument, secrets) for argument in sys.argv[1:]] or ["--help"]
+    if name in ("-h", "--help"):
+        print(_list_commands())
+        return None
     if name not in COMMANDS:
+        from pipeline.console import print_error
+
         print_error(f"there is no command {name!r}; choose one of: {', '.join(COMMANDS)}.")
-        return 2
+        sys.exit(2)
     module = importlib.import_module(f"pipeline.commands.{_module_of(name)}")
-    command = tyro.cli(
+    return tyro.cli(
         getattr(module, name.capitalize()),
         prog=f"{_PROGRAM} {name}",
         args=options,
         config=(tyro.conf.FlagCreatePairsOff,),
     )
-    try:
-        command(Workspace(Path()), ConsoleReporter())
-    except UserError as error:
-        print_error(str(error))
-        return 1
-    except OSError as error:
-        print_error(_describe_os_error(error))
-        return 1
-    return 0
 
 
 def _module_of(name: str) -> str:

@@ -136,11 +136,11 @@ WITH_LITTLE_MEMORY = """
 import resource, sys
 from pathlib import Path
 import albumentations, pipeline.training.run
-from pipeline.__main__ import run
+from pipeline.__main__ import main
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 here = pages * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (here + 100_000_000, here + 100_000_000))
-sys.exit(run(sys.argv[1:]))
+sys.exit(main())
 """
 
 
