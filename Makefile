@@ -27,7 +27,7 @@ VALID =
 FOLDS =
 ## another name of FOLDS, as in FOLD=all-data: train on all rows and validate on none
 FOLD =
-## folds trained at once; empty: one per core on a CPU, else one
+## folds trained at once; empty: one per CPU core or CUDA device
 JOBS =
 ## where to compute: cuda, mps, cpu, or auto for the best there is
 DEVICE =

@@ -120,11 +120,13 @@ def test_whatever_ends_the_parent_ends_the_workers(tiny_workspace, how):
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_as_many_at_once_as_there_are_cores_but_one_on_a_gpu(monkeypatch):
-    cpu, gpu = choose_device("cpu"), Device(torch.device("cuda"), True, "some GPU")
+def test_as_many_at_once_as_there_are_cores_or_gpus(monkeypatch):
+    cpu, gpu = choose_device("cpu"), Device(torch.device("cuda"), torch.bfloat16, "some GPU")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
     assert choose_num_jobs("auto", cpu, 10) == 4
     assert choose_num_jobs("auto", cpu, 3) == 3
-    assert choose_num_jobs("auto", gpu, 10) == 1
-    assert choose_num_jobs(2, gpu, 10) == 2
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_num_jobs("auto", gpu, 10) == 2
+    assert choose_num_jobs("auto", gpu, 1) == 1
+    assert choose_num_jobs(3, gpu, 10) == 3
     assert choose_num_jobs(7, cpu, 5) == 5

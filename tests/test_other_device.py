@@ -82,7 +82,7 @@ def test_an_epoch_waits_for_the_device_at_its_end_alone(name, monkeypatch):
     knobs = {"model": name, "dropout": 0.1, "ema": 0.99, "batch_size": 8}
     recipe = serialise(build_recipe("strong"), "strong")
     training = synthetic_training(RunSpec("", "", resolve("standard", knobs), recipe), 40)
-    training = replace(training, device=Device(META, bfloat16=True, name="stand-in"))
+    training = replace(training, device=Device(META, dtype=torch.bfloat16, name="stand-in"))
     taken = []
 
     def watched(batches: Iterator) -> Iterator:

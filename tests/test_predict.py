@@ -170,7 +170,7 @@ def test_a_network_file_holds_what_is_needed_to_rebuild_it(tmp_path):
 
 def test_bfloat16_is_refused_where_it_cannot_be():
     assert isinstance(choose_device("cpu", "bfloat16"), Device)
-    assert choose_device("cpu", "float32").bfloat16 is False
+    assert choose_device("cpu", "float32").dtype == torch.float32
 
 
 def test_a_processor_that_is_capped_does_not_emulate_bfloat16():

@@ -1,5 +1,6 @@
 """`make train` through its stage: resuming, refusing, and what a fold leaves."""
 
+import copy
 import csv
 import json
 import pickle
@@ -26,6 +27,7 @@ from pipeline.runs.probs import load_probs
 from pipeline.runs.records import FoldFacts, RunConfig
 from pipeline.training.device import choose_device
 from pipeline.training.inference import predict_logits
+from pipeline.training.run import prepare_training
 from pipeline.training.run import train_run as train
 from pipeline.training.trainer import Trainer
 from tests import tiny
@@ -106,8 +108,12 @@ def test_a_fold_leaves_its_weights_history_and_out_of_fold_probabilities(tiny_wo
 )
 @pytest.mark.parametrize(
     "knobs",
-    [{"augment_engine": "albumentations"}, {"augment_engine": "batched", "ema": 0.9}],
-    ids=["albumentations", "batched, averaged"],
+    [
+        {"augment_engine": "albumentations"},
+        {"augment_engine": "batched", "ema": 0.9},
+        {"precision": "float16"},
+    ],
+    ids=["albumentations", "batched, averaged", "float16"],
 )
 def test_an_interrupted_training_ends_with_the_same_weights(tiny_workspace, stop, knobs):
     spec = tiny.spec(tiny_workspace, augment="affine", **knobs)
@@ -120,6 +126,31 @@ def test_an_interrupted_training_ends_with_the_same_weights(tiny_workspace, stop
     undisturbed = tiny.spec(tiny_workspace, "undisturbed", augment="affine", **knobs)
     train(undisturbed, tiny_workspace, Silent())
     assert_same_weights(weights(tiny_workspace), weights(tiny_workspace, "undisturbed"))
+
+
+def test_the_scale_of_float16_losses_is_part_of_the_checkpoint(tiny_workspace):
+    spec = tiny.spec(tiny_workspace, precision="float16")
+    training = prepare_training(spec, tiny_workspace)
+    trainer, _ = training.new_trainer(0, training.images)
+    state = trainer.state()
+    state["scaler"]["scale"] = 8.0
+    another, _ = training.new_trainer(0, training.images)
+    another.restore(state)
+    assert another.state()["scaler"]["scale"] == 8.0
+
+
+def test_a_float16_step_that_overflows_is_left_out_and_the_scale_falls(tiny_workspace):
+    spec = tiny.spec(tiny_workspace, precision="float16")
+    training = prepare_training(spec, tiny_workspace)
+    trainer, epochs = training.new_trainer(0, training.images)
+    state = copy.deepcopy(trainer.state())
+    before = {name: value.clone() for name, value in trainer.model.named_parameters()}
+    state["scaler"]["scale"] = 1e38
+    trainer.restore(state)
+    trainer.run_epoch(islice(epochs.iterate(0, 1), 1), training.images)
+    assert trainer.state()["scaler"]["scale"] < 1e38
+    for name, value in trainer.model.named_parameters():
+        assert torch.equal(value, before[name])
 
 
 def test_several_threads_end_with_the_same_weights_too(tiny_workspace):

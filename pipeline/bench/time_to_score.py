@@ -114,7 +114,7 @@ def train_notebook(training: FoldTraining, reporter: Reporter, num_epochs: int =
     """
     held_out, seed = training.row_folds == 0, training.settings.seed
     train, valid = training.images.take(~held_out), training.images.take(held_out)
-    float32 = replace(training.device, bfloat16=False)
+    float32 = replace(training.device, dtype=torch.float32)
     name = f"{NOTEBOOK}, seed {seed}"
     start = time.perf_counter()
     torch.manual_seed(seed)

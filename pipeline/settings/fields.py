@@ -40,7 +40,7 @@ class Settings(BaseModel):
         description="Which validation folds to train: one (0), several (0,1), all; or all-data.",
     )
     jobs: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = Field(
-        "auto", description="Folds trained at once; auto: one per core on a CPU, else one."
+        "auto", description="Folds trained at once; auto: one per CPU core or CUDA device."
     )
     epochs: Annotated[int, Field(ge=1, le=10_000)] = Field(
         12, description="Passes over the training images."
@@ -67,8 +67,8 @@ class Settings(BaseModel):
         0.0,
         description="Decay per step of the moving average of weights that predicts; 0: off.",
     )
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="Arithmetic of the network; auto: bfloat16 where the device has it."
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="Arithmetic of the network; auto: the fastest of the device's own."
     )
     device: Literal["auto", "cuda", "mps", "cpu"] = Field(
         "auto", description="Where to compute; auto: CUDA, then MPS, then CPU."

@@ -1,10 +1,12 @@
 """Where to compute, and in which precision."""
 
+import contextlib
 import sys
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import dtype as torch_dtype
 
 from pipeline.errors import UserError
 
@@ -15,17 +17,19 @@ class Device:
 
     Attributes:
         torch: The device.
-        bfloat16: Whether networks run under bfloat16 autocast.
+        dtype: What networks multiply in, under autocast unless it is float32.
         name: The device's own name, for people.
     """
 
     torch: torch.device
-    bfloat16: bool
+    dtype: torch_dtype
     name: str
 
     def autocast(self) -> Any:
         """Return the context in which a network's forward pass runs."""
-        return torch.autocast(self.torch.type, torch.bfloat16, enabled=self.bfloat16)
+        if self.dtype == torch.float32:
+            return contextlib.nullcontext()
+        return torch.autocast(self.torch.type, self.dtype)
 
     def peak_bytes(self) -> int | None:
         """Return the most memory that tensors took on it so far; None for the CPU and MPS."""
@@ -34,7 +38,7 @@ class Device:
         return int(torch.cuda.max_memory_allocated(self.torch))
 
     def __str__(self) -> str:
-        return f"{self.name}, {'bfloat16' if self.bfloat16 else 'float32'}"
+        return f"{self.name}, {str(self.dtype).removeprefix('torch.')}"
 
 
 def choose_device(device: str = "auto", precision: str = "auto") -> Device:
@@ -42,14 +46,15 @@ def choose_device(device: str = "auto", precision: str = "auto") -> Device:
 
     Precision "auto" is bfloat16 where the hardware multiplies in it: CUDA from Ampere on, CPUs
     with AVX512-BF16 or AMX, unless `ATEN_CPU_CAPABILITY` keeps PyTorch from AVX-512. PyTorch also
-    accepts it elsewhere and emulates it, which is slower.
+    accepts it elsewhere and emulates it, which is slower. Older CUDA devices with tensor cores
+    (V100, T4) multiply in float16, whose small gradients need loss scaling; all else is float32.
 
     Args:
         device: "auto", "cuda", "mps" or "cpu".
-        precision: "auto", "float32" or "bfloat16".
+        precision: "auto", "float32", "bfloat16" or "float16".
 
     Raises:
-        UserError: The device asked for is not in this machine, or cannot do bfloat16.
+        UserError: The device asked for is not in this machine, or cannot do that precision.
     """
     available = {
         "cuda": torch.cuda.is_available(),
@@ -64,23 +69,27 @@ def choose_device(device: str = "auto", precision: str = "auto") -> Device:
             f"DEVICE={device} is not available to PyTorch here; available: {present}. "
             "Leave DEVICE=auto to take the best."
         )
-    if precision == "bfloat16" and device == "mps":
-        raise UserError("precision=bfloat16 is not supported on DEVICE=mps; use float32.")
-    return Device(
-        torch.device(device),
-        precision == "bfloat16" or (precision == "auto" and _has_bfloat16(device)),
-        torch.cuda.get_device_name() if device == "cuda" else device.upper(),
-    )
+    if device == "mps" and precision not in ("auto", "float32"):
+        raise UserError(f"precision={precision} is not supported on DEVICE=mps; use float32.")
+    if precision == "auto":
+        precision = _fastest_precision(device)
+    name = torch.cuda.get_device_name() if device == "cuda" else device.upper()
+    return Device(torch.device(device), getattr(torch, precision), name)
 
 
-def _has_bfloat16(device: str) -> bool:
+def _fastest_precision(device: str) -> str:
+    """What the hardware multiplies in fastest, of what training bears."""
     if device == "cuda":
-        return torch.cuda.get_device_capability() >= (8, 0)
+        capability = torch.cuda.get_device_capability()
+        if capability >= (8, 0):
+            return "bfloat16"
+        return "float16" if capability >= (7, 0) else "float32"
     if device == "cpu":
         capabilities = torch.cpu.get_capabilities()
         present = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
-        return bool(present) and torch.backends.cpu.get_cpu_capability().startswith("AVX512")
-    return False
+        if present and torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
+            return "bfloat16"
+    return "float32"
 
 
 def host_peak_bytes() -> int | None:

@@ -25,8 +25,7 @@ def choose_num_jobs(asked: int | str, device: Device, num_folds: int) -> int:
     """Return how many folds to train at once.
 
     "auto" is one per CPU core, each with one thread: on two cores that trains 1.24 times as many
-    images per second as one fold after another with two threads each. On any other device it is
-    one.
+    images per second as one fold after another with two threads each. It is one per CUDA device.
 
     Args:
         asked: A number, or "auto".
@@ -34,7 +33,8 @@ def choose_num_jobs(asked: int | str, device: Device, num_folds: int) -> int:
         num_folds: How many are to be trained.
     """
     if asked == "auto":
-        asked = torch.get_num_threads() if device.torch.type == "cpu" else 1
+        numbers = {"cpu": torch.get_num_threads, "cuda": torch.cuda.device_count}
+        asked = numbers.get(device.torch.type, lambda: 1)()
     return min(int(asked), num_folds)
 
 
@@ -73,11 +73,11 @@ def train_in_processes(
     task = _Task(_share_cores(training, num_jobs), paths, num_threads, folds_left, their_lifeline)
     workers: list[_Worker] = []
     try:
-        for _ in range(num_jobs):
+        for number in range(num_jobs):
             helper = HelperProcess.start(
                 context,
                 _work,
-                (task,),
+                (task, number),
                 what="a training process",
                 advice="the same command goes on from its last epoch, JOBS=1 with one at a time",
             )
@@ -108,10 +108,12 @@ class _Task:
     lifeline: Connection
 
 
-def _work(task: _Task, messages: Connection) -> None:
-    """Train fold after fold: the whole life of a worker process."""
+def _work(task: _Task, number: int, messages: Connection) -> None:
+    """Train fold after fold: the whole life of the worker process of that number."""
     threading.Thread(target=_exit_after, args=(task.lifeline,), daemon=True).start()
     torch.set_num_threads(task.num_threads)
+    if task.training.device.torch.type == "cuda":
+        torch.cuda.set_device(number % torch.cuda.device_count())  # what "cuda" means from here on
     name = "a fold"
     try:
         with advising_on_memory(task.training.what_to_lower):

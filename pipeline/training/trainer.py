@@ -104,6 +104,10 @@ class Trainer:
             weight_decay=settings.weight_decay,
             fused=True,
         )
+        # The gradients of float16 vanish unless they are scaled up; other precisions need nothing.
+        self._scaler = torch.amp.GradScaler(
+            device.torch.type, enabled=device.dtype == torch.float16
+        )
         self._averaged = copy.deepcopy(self.model) if settings.ema else None
         self.history: list[EpochNumbers] = []
         torch.manual_seed(derive_seed(settings.seed, "dropout", stream))
@@ -126,6 +130,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "averaged": {} if self._averaged is None else self._averaged.state_dict(),
             "optimizer": self._optimizer.state_dict(),
+            "scaler": self._scaler.state_dict(),
             "rng": {"cpu": torch.get_rng_state(), "cuda": cuda},
             "history": [asdict(numbers) for numbers in self.history],
         }
@@ -140,6 +145,8 @@ class Trainer:
         if self._averaged is not None:
             self._averaged.load_state_dict(state["averaged"])
         self._optimizer.load_state_dict(state["optimizer"])
+        if self._scaler.is_enabled() and state["scaler"]:
+            self._scaler.load_state_dict(state["scaler"])
         torch.set_rng_state(state["rng"]["cpu"].cpu())
         if state["rng"]["cuda"] and self._device.torch.type == "cuda":
             torch.cuda.set_rng_state(state["rng"]["cuda"][0].cpu())
@@ -174,8 +181,9 @@ class Trainer:
             learning_rate = self._set_learning_rate(step)
             loss = self._loss(images, labels)
             self._optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            self._optimizer.step()
+            self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            self._scaler.step(self._optimizer)
+            self._scaler.update()
             # Summed on the device: to read a loss would make the host wait for it at every step.
             losses.append(loss.detach())
             loss_sum += losses[-1] * len(images)
