@@ -96,6 +96,7 @@ CASES: list[tuple[type, dict[str, Any]]] = [
     (A.Sharpen, {}),
     (A.Sharpen, {"alpha": (0, 1), "lightness": (0, 3)}),
     (A.UnsharpMask, {}),
+    (A.UnsharpMask, {"blur_limit": (9, 9), "alpha": (1, 1), "threshold": 3}),
     (
         A.UnsharpMask,
         {"blur_limit": (3, 11), "sigma_limit": (0.5, 2), "threshold": 0},

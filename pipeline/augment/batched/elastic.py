@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import cv2
 import torch
 from torch import Tensor
 from typing_extensions import override
 
-from pipeline.augment.batched.filters import gaussian_kernel, smoothing_matrix
+from pipeline.augment.batched.filters import smoothing_matrix
 from pipeline.augment.batched.grid import DisplacementTransform, SeparableBasis, SeparableField
 from pipeline.augment.batched.transform import Draws, Params, Size
 
@@ -69,7 +70,7 @@ class Elastic(DisplacementTransform):
             gaussian: Noise is Gaussian; else uniform.
         """
         self._alpha = alpha
-        self._kernel = tuple(gaussian_kernel(sigma, kernel_size).tolist())
+        self._kernel = tuple(cv2.getGaussianKernel(kernel_size, sigma)[:, 0].tolist())
         self._same = same_dxdy
         self._gaussian = gaussian
         # The largest absolute value of n normal numbers is below m with probability

@@ -6,6 +6,7 @@ folded into the matrices: any kernel width costs the same.
 
 from functools import lru_cache
 
+import cv2
 import torch
 from torch import Tensor
 from typing_extensions import override
@@ -21,29 +22,6 @@ from pipeline.augment.batched.transform import (
 )
 
 _BORDER = "reflect_101"  # what OpenCV's filters assume unless told otherwise
-
-_SMALL_KERNELS = {
-    3: (0.25, 0.5, 0.25),
-    5: (0.0625, 0.25, 0.375, 0.25, 0.0625),
-    7: (0.03125, 0.109375, 0.21875, 0.28125, 0.21875, 0.109375, 0.03125),
-}
-"""The kernels of OpenCV's `getGaussianKernel` where sigma is not given, by their size."""
-
-
-def gaussian_kernel(sigma: float, kernel_size: int) -> Tensor:
-    """Return float64 (kernel_size,): the kernel of OpenCV's `getGaussianKernel`.
-
-    Args:
-        sigma: Standard deviation in pixels; 0 for the one that OpenCV takes for this size.
-        kernel_size: Odd.
-    """
-    if sigma == 0:
-        if kernel_size in _SMALL_KERNELS:
-            return torch.tensor(_SMALL_KERNELS[kernel_size], dtype=torch.float64)
-        sigma = 0.3 * ((kernel_size - 1) * 0.5 - 1) + 0.8
-    x = torch.arange(kernel_size, dtype=torch.float64) - (kernel_size - 1) / 2
-    weights = torch.exp(-0.5 * (x / sigma) ** 2)
-    return weights / weights.sum()
 
 
 def smoothing_matrix(kernel: Tensor, length: int, border: str) -> Tensor:
@@ -202,8 +180,6 @@ class UnsharpMask(ImageTransform):
         if self._sigma_given:
             reach = self._sizes[0] // 2 + params["size"]
             return _gaussian_matrices(params["sigma"], reach, self._sizes[-1] // 2, length)
-        by_size = [
-            _constant_matrix(tuple(gaussian_kernel(0, s).tolist()), length, params["size"].device)
-            for s in self._sizes
-        ]
+        kernels = [tuple(cv2.getGaussianKernel(s, 0)[:, 0].tolist()) for s in self._sizes]
+        by_size = [_constant_matrix(k, length, params["size"].device) for k in kernels]
         return torch.stack(by_size).index_select(0, params["size"].to(torch.int64))
