@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.commands import COMMANDS
 from pipeline.errors import UserError
+from pipeline.surroundings import make_do
 
 _PROGRAM = "python -m pipeline"
 
@@ -17,6 +18,7 @@ _PROGRAM = "python -m pipeline"
 def main() -> int:
     """Run the command typed, in the current folder; return the exit code."""
     try:
+        make_do()
         command = _read_command_line()
         if command is None:
             return 0
@@ -25,11 +27,15 @@ def main() -> int:
         from pipeline.runs.workspace import Workspace
 
         command(Workspace(Path()), ConsoleReporter())
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print(
             "error: interrupted; the same command goes on from what is finished.", file=sys.stderr
         )
         return 130
+    except BrokenPipeError:  # whoever read the output has had enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (UserError, OSError) as error:
         from pipeline.console import print_error
 
@@ -52,8 +58,7 @@ def _read_command_line() -> Any:
 
     secrets = known_secrets()
     for stream_name in ("stdout", "stderr"):
-        if stream := getattr(sys, stream_name):  # None if it was closed by who started us
-            setattr(sys, stream_name, HidingStream(stream, secrets))
+        setattr(sys, stream_name, HidingStream(getattr(sys, stream_name), secrets))
     name, *options = [hide(argument, secrets) for argument in sys.argv[1:]] or ["--help"]
     if name in ("-h", "--help"):
         print(_list_commands())
