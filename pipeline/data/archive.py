@@ -21,8 +21,8 @@ _ENCRYPTED = 0x1  # general purpose flag, bit 0 (PKWARE APPNOTE 4.4.4)
 def take_csv_files(source: Path, folder: Path, competition: Competition) -> None:
     """Copy `train.csv`, `test.csv` and, if there, `sample_submission.csv` out of a download.
 
-    The files may lie in one sub-folder of an archive. They are written under our own names, each
-    archive member's checksum is tested, and nothing else is unpacked.
+    The files may lie in one sub-folder. They are written under our own names, each archive member's
+    checksum is tested, and nothing else is unpacked.
 
     Args:
         source: A zip archive or a folder.
@@ -35,8 +35,8 @@ def take_csv_files(source: Path, folder: Path, competition: Competition) -> None
         OSError: The disk is full, or the folder cannot be written.
     """
     if source.is_dir():
-        for name in _choose_files(source, competition):
-            shutil.copyfile(source / name, folder / name)
+        for path in _choose_files(source, competition):
+            shutil.copyfile(path, folder / path.name)
         return
     with _opened(source) as archive:
         left = MAX_TOTAL_BYTES
@@ -64,8 +64,8 @@ def holds_the_files_of(source: Path, folder: Path, competition: Competition) -> 
         UserError: There is no such source, it is not an archive, lacks a file, or means harm.
     """
     if source.is_dir():
-        names = _choose_files(source, competition)
-        return all(filecmp.cmp(source / name, folder / name, shallow=False) for name in names)
+        files = _choose_files(source, competition)
+        return all(filecmp.cmp(file, folder / file.name, shallow=False) for file in files)
     with _opened(source) as archive:
         members = _choose_members(archive, source.name, competition)
     return all(
@@ -96,16 +96,22 @@ def _opened(source: Path) -> zipfile.ZipFile:
         raise UserError(_describe_damage(source, error)) from None
 
 
-def _choose_files(source: Path, competition: Competition) -> list[str]:
-    """The names of the CSV files in a folder."""
+def _choose_files(source: Path, competition: Competition) -> list[Path]:
+    """The CSV files in a folder, or in the only one of its sub-folders that has them."""
     required = (competition.train_csv, competition.test_csv)
-    names = [name for name in (*required, competition.sample_csv) if (source / name).is_file()]
-    if missing := [name for name in required if name not in names]:
-        raise UserError(
-            f"the folder {source.name or source} has no {missing[0]}; it needs "
-            f"{' and '.join(required)}."
-        )
-    return names
+    folders = [source, *(path for path in sorted(source.iterdir()) if path.is_dir())]
+    having = [folder for folder in folders if (folder / competition.train_csv).is_file()]
+    folder = having[0] if len(having) == 1 else source
+    files = [folder / name for name in (*required, competition.sample_csv)]
+    files = [file for file in files if file.is_file()]
+    if missing := [name for name in required if folder / name not in files]:
+        hint = f"it needs {' and '.join(required)}"
+        if zips := sorted(folder.glob("*.zip")):
+            hint = f"give the zip in it, ZIP={zips[0]}, or unpack all zips and give their folder"
+        elif len(having) > 1:
+            hint = f"give one of its sub-folders, as in ZIP={having[0]}"
+        raise UserError(f"the folder {folder.name or folder} has no {missing[0]}; {hint}.")
+    return files
 
 
 def _choose_members(
@@ -142,10 +148,10 @@ def _choose_members(
     if missing := [name for name in required if name not in members]:
         inside = [member.filename for member in archive.infolist()]
         listed = ", ".join(inside[:3]) + (", …" if len(inside) > 3 else "")
-        raise UserError(
-            f"{source} has no {missing[0]} (it holds: {listed or 'nothing'}); is it the archive "
-            "of another competition?"
-        )
+        hint = "is it the archive of another competition?"
+        if any(name.endswith(".zip") for name in inside):
+            hint = "unpack it and the zips in it, and give their folder as ZIP=."
+        raise UserError(f"{source} has no {missing[0]} (it holds: {listed or 'nothing'}); {hint}")
     if sum(member.file_size for member in members.values()) > MAX_TOTAL_BYTES:
         raise UserError(_too_large(source))
     return members
