@@ -1,8 +1,9 @@
 # From an augmentation idea to a Kaggle score. `make help` prints everything that can be typed.
 #
-# Stages are files with real prerequisites, so a target redoes only what is stale. The name of a
-# run follows from its settings and its recipe: an edited recipe is another run, and never meets
-# the old one's weights. So a run's files depend on its data and folds alone.
+# make says what comes before what. Whether a step has something to do, the `plan` says, by what its
+# files hold: times, which make would go by, mean nothing after a copy, an archive or a checkout. The
+# name of a run follows from its settings and its recipe: an edited recipe is another run, and never
+# meets the old one's weights.
 
 # ---- Knobs. Give them behind the target: make train AUGMENT=elastic EPOCHS=20
 # Only the command line sets them, never the environment: nothing invisible changes a run.
@@ -104,8 +105,7 @@ forced = $(and $(call on,FORCE),$(filter $(1),$(MAKECMDGOALS)))
 
 VENV := .venv
 PIPELINE := $(VENV)/bin/python -m pipeline
-INPUT := input/$(COMPETITION)
-KNOBS = --competition="$$COMPETITION" \
+knobs = $(of_competition) \
   $(call option,--preset,PRESET) $(call option,--model,MODEL) $(call option,--augment,AUGMENT) \
   $(call option,--augment-engine,AUGMENT_ENGINE) \
   $(call option,--seed,SEED) $(call option,--epochs,EPOCHS) $(call option,--valid,VALID) \
@@ -122,25 +122,33 @@ ifneq ($(filter-out help clean distclean,$(MAKECMDGOALS)),)
 include $(VENV)/ready.mk
 endif
 
-# The plan: the run's name, and "open" if there is something to train, else "done". A run's one file
-# of out-of-fold probabilities stands for all that is trained.
+# A run knows its competition: RUN= alone is enough.
+of_competition = $(if $(and $(RUN),$(filter-out $(TYPED),COMPETITION)),,--competition="$$COMPETITION")
+
+# The plan is asked once: what is due, of data, split, train and predict. `shell` sees nothing of what
+# is exported.
+RUN_GOALS := $(filter train cv predict submission submit,$(MAKECMDGOALS))
+DATA_GOALS := $(filter data split preview try sweep audit bench,$(MAKECMDGOALS))
 ifdef ENVIRONMENT_READY
-ifneq ($(filter train cv predict submission submit,$(MAKECMDGOALS)),)
-# `shell` does not see what is exported.
-PLAN := $(shell $(foreach name,$(KNOB_NAMES),$(name)=$(call quote,$($(name)));) $(PIPELINE) plan $(KNOBS))
+ifneq ($(RUN_GOALS)$(DATA_GOALS),)
+PLAN := $(shell $(foreach name,$(KNOB_NAMES),$(name)=$(call quote,$($(name)));) \
+  $(PIPELINE) plan $(if $(RUN_GOALS),$(knobs),$(of_competition) $(call option,--run,RUN) --data-only))
 ifeq ($(PLAN),)
 $(error stopped by the error above)
 endif
-RUN_NAME := $(word 1,$(PLAN))
-RUN_OPEN := $(filter open,$(word 2,$(PLAN)))
-TRAINED := runs/$(RUN_NAME)/oof.npz
-SUBMISSION := submissions/$(RUN_NAME).csv
+of_competition := --competition=$(firstword $(PLAN))
 endif
 endif
+
+# Whatever is done anew, the steps after it look for themselves whether that changes anything.
+RETRAIN := $(call forced,train cv predict submission)
+FETCH := $(ZIP)$(call forced,data)$(filter clean distclean,$(MAKECMDGOALS))
+DUE := $(wordlist 2,5,$(PLAN)) $(if $(FETCH),data split train predict) $(if $(RETRAIN),train predict)
+if_due = $(if $(filter $(1),$(DUE)),@$(PIPELINE) $(1) $(2))
 
 # ---- The way through
 
-.PHONY: help demo test data split settings models preview train cv predict submission ensemble submit compare try sweep audit runs leaderboard report bench lint clean distclean always
+.PHONY: help demo test data split settings models preview train cv predict submission ensemble submit compare try sweep audit runs leaderboard report bench lint clean distclean
 
 ## print this list
 help:
@@ -155,34 +163,39 @@ test:
 	$(VENV)/bin/python -m pytest -n auto $(if $(call on,SLOW),--slow)
 
 ## get the CSV files: by the Kaggle CLI, or ZIP=~/Downloads/digit-recognizer.zip
-data: $(INPUT)/manifest.json
+data:
+	$(call if_due,data,$(of_competition) $(call option,--zip,ZIP) \
+	  $(if $(call on,ANY_SIZE),--any-size) $(if $(call forced,data),--force))
 
 ## assign every training image to one of ten stratified folds
-split: $(INPUT)/folds.csv
+split: data
+	$(call if_due,split,$(of_competition))
 
 ## list every setting: its value under these knobs, and what it is
 settings:
-	@$(PIPELINE) settings $(KNOBS)
+	@$(PIPELINE) settings $(knobs)
 
 ## draw what the recipe does: runs/preview-<recipe>.png
-preview: $(INPUT)/manifest.json
-	@$(PIPELINE) preview $(KNOBS)
+preview: data
+	@$(PIPELINE) preview $(knobs)
 
 ## list the networks: parameters, multiply-adds, and images/s on this machine
 models:
-	@$(PIPELINE) models $(KNOBS)
+	@$(PIPELINE) models $(knobs)
 
 ## train the network; goes on where an interrupted training stopped
-train: $(TRAINED)
+train: split
+	$(call if_due,train,$(knobs) $(if $(RETRAIN),--force))
 
 ## train every fold, at once where that is faster, and write submissions/<run>.csv
-cv: $(SUBMISSION)
+cv: predict
 
 ## predict the test images and write submissions/<run>.csv
-predict: $(SUBMISSION)
+predict: train
+	$(call if_due,predict,$(knobs))
 
 ## everything up to submissions/<run>.csv, redoing only what is stale
-submission: $(SUBMISSION)
+submission: predict
 
 ## average finished runs: RUNS="a b c"; then make submit RUN=<the name it prints>
 ensemble:
@@ -190,28 +203,28 @@ ensemble:
 	  $(call option,--device,DEVICE) $(if $(call forced,ensemble),--force)
 
 ## submission, upload, wait for the score, write submissions/<run>.json
-submit: $(SUBMISSION)
-	@$(PIPELINE) submit $(KNOBS) $(call option,--message,MESSAGE) $(if $(call forced,submit),--force)
+submit: predict
+	@$(PIPELINE) submit $(knobs) $(call option,--message,MESSAGE) $(if $(call forced,submit),--force)
 
 ## is run B better than run A? make compare A=... B=...
 compare:
 	@$(PIPELINE) compare $(call option,--a,A) $(call option,--b,B) $(if $(call on,IMAGES),--images)
 
 ## does a change help? trains it and its baseline until that is clear
-try: $(INPUT)/folds.csv
-	@$(PIPELINE) try $(KNOBS) $(call option,--seeds,SEEDS) $(call option,--base,BASE)
+try: split
+	@$(PIPELINE) try $(knobs) $(call option,--seeds,SEEDS) $(call option,--base,BASE)
 
 ## search better values for a recipe; the best is checked on fresh seeds
-sweep: $(INPUT)/folds.csv
-	@$(PIPELINE) sweep $(KNOBS) $(call option,--trials,TRIALS)
+sweep: split
+	@$(PIPELINE) sweep $(knobs) $(call option,--trials,TRIALS)
 
 ## a run on one page: runs/<run>/report.html; or beside another: A=... B=...
 report:
-	@$(PIPELINE) report $(KNOBS) $(call option,--a,A) $(call option,--b,B)
+	@$(PIPELINE) report $(knobs) $(call option,--a,A) $(call option,--b,B)
 
 ## what could make a score false: copies, drift, runs that saw their images
-audit: $(INPUT)/folds.csv
-	@$(PIPELINE) audit $(call option,--competition,COMPETITION) $(call option,--run,RUN) \
+audit: split
+	@$(PIPELINE) audit $(of_competition) $(call option,--run,RUN) \
 	  $(call option,--device,DEVICE)
 
 ## all runs, newest first; SORT=accuracy, time, score, name, ...
@@ -221,21 +234,6 @@ runs:
 ## your submissions: expected score, actual score, inside or outside
 leaderboard:
 	@$(PIPELINE) leaderboard $(call option,--competition,COMPETITION) $(if $(call on,CSV),--csv)
-
-CSV_FILES := $(wildcard $(INPUT)/train.csv $(INPUT)/test.csv $(INPUT)/sample_submission.csv)
-$(INPUT)/manifest.json: $(CSV_FILES) $(if $(ZIP)$(call forced,data),always)
-	@$(PIPELINE) data $(call option,--competition,COMPETITION) $(call option,--zip,ZIP) \
-	  $(if $(call on,ANY_SIZE),--any-size) $(if $(call forced,data),--force)
-
-$(INPUT)/folds.csv: $(INPUT)/manifest.json
-	@$(PIPELINE) split $(call option,--competition,COMPETITION)
-
-RETRAIN := $(call forced,train cv predict submission)
-$(TRAINED): $(INPUT)/folds.csv $(if $(RUN_OPEN)$(RETRAIN),always)
-	@$(PIPELINE) train $(KNOBS) $(if $(RETRAIN),--force)
-
-$(SUBMISSION): $(TRAINED)
-	@$(PIPELINE) predict $(KNOBS)
 
 $(VENV)/ready.mk: pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -249,8 +247,8 @@ $(VENV)/ready.mk: pyproject.toml requirements.lock
 # ---- Upkeep
 
 ## measure how fast this machine augments, trains and predicts; BENCH= names one
-bench: $(if $(findstring time-to-score,$(BENCH))$(filter all,$(BENCH)),$(INPUT)/folds.csv)
-	@$(PIPELINE) bench $(call option,--competition,COMPETITION) $(call option,--bench,BENCH) \
+bench: $(if $(findstring time-to-score,$(BENCH))$(filter all,$(BENCH)),split)
+	@$(PIPELINE) bench $(of_competition) $(call option,--bench,BENCH) \
 	  $(call option,--device,DEVICE) $(call option,--seed,SEED)
 
 ## ruff, format check, type check
@@ -268,5 +266,3 @@ clean:
 ## clean, and remove the environment too
 distclean: clean
 	rm -rf $(VENV)
-
-always:

@@ -1,60 +1,140 @@
-"""`plan`: print the run's name, and "open" or "done"; make asks before it looks at any file."""
+"""`plan`: print the steps that are due; make asks once, before it runs any of them."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from pipeline.commands.knobs import Knobs
+import numpy as np
+
+from pipeline.commands.knobs import Knobs, Text
 from pipeline.console import Reporter
-from pipeline.data.files import read_record
+from pipeline.data.competition import DEFAULT_COMPETITION, get_competition
+from pipeline.data.digits_cache import cached_labels
+from pipeline.data.files import read_record, sha256
+from pipeline.data.folds import read_folds
+from pipeline.data.inputs import InputPaths
+from pipeline.data.manifest import changed_file, load_manifest, touched_files
+from pipeline.data.predictions_csv import submission_bytes
+from pipeline.errors import UserError
+from pipeline.runs.probs import Probs, load_probs
 from pipeline.runs.records import RunConfig
-from pipeline.runs.spec import EnsembleSpec, RunSpec, spec_differences
-from pipeline.runs.workspace import RunPaths, Workspace
+from pipeline.runs.results import (
+    check_fold,
+    find_run,
+    is_current,
+    join_out_of_fold,
+    name_networks,
+)
+from pipeline.runs.spec import EnsembleSpec, RunSpec, data_differences, spec_differences
+from pipeline.runs.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Plan(Knobs):
-    """Print the run's name, and "open" or "done"; `make` asks for it."""
+    """Print the competition, then the steps of data, split, train, predict that are due.
+
+    What decides is what the files hold, never their times: those mean nothing after a copy, an
+    archive or a checkout.
+    """
+
+    competition: Text = ""
+    """digit-recognizer or practice; empty: that of RUN."""
+    data_only: bool = False
+    """Look at data and folds only, and at no run."""
 
     def __call__(self, workspace: Workspace, reporter: Reporter) -> None:
         """Run the command; nothing is written.
 
         Raises:
-            UserError: The run's configuration is damaged.
+            UserError: A knob's name or value is not valid, or the run's record is damaged.
         """
-        spec = self.specify_any(workspace)
-        reporter.line(f"{spec.name} {'open' if is_open(spec, workspace) else 'done'}")
+        record = find_run(self.run, workspace) if self.run and not self.competition else None
+        slug = self.competition or (record.competition if record else DEFAULT_COMPETITION)
+        inputs = workspace.input(get_competition(slug))
+        spec = None if self.data_only else replace(self, competition=slug).specify_any(workspace)
+        reporter.line(" ".join([slug, *due_steps(inputs, spec, workspace)]))
+
+
+def due_steps(
+    inputs: InputPaths, spec: RunSpec | EnsembleSpec | None, workspace: Workspace
+) -> list[str]:
+    """Return the steps that have something to do, or may have: all that come after such a one.
+
+    Each looks for itself in the end, and says what is wrong; a damaged file is made again.
+
+    Args:
+        inputs: The competition's files.
+        spec: What is to be trained and predicted; None looks at the data alone.
+        workspace: Where everything lies.
+    """
+    done: dict[str, Callable[[], bool]] = {
+        "data": lambda: changed_file(inputs, load_manifest(inputs)) is None,
+        "split": lambda: has_folds(inputs),
+    }
+    if spec is not None:
+        done["train"] = lambda: not is_open(spec, workspace)
+        done["predict"] = lambda: _is_predicted(spec, workspace)
+    steps = list(done)
+    first = next((n for n, step in enumerate(steps) if not _holds(done[step])), len(steps))
+    # Copies with the same bytes need no more than that their times are noted.
+    noted = ["data"] if first > 0 and touched_files(inputs, load_manifest(inputs)) else []
+    return noted + steps[first:]
+
+
+def _holds(is_done: Callable[[], bool]) -> bool:
+    try:
+        return is_done()
+    except (FileNotFoundError, UserError):
+        return False
+
+
+def has_folds(inputs: InputPaths) -> bool:
+    """Say whether there are folds of the data that the manifest describes.
+
+    Raises:
+        UserError: There is no manifest; or the folds are missing, damaged or of other data.
+    """
+    labels = cached_labels(inputs, load_manifest(inputs))
+    return labels is not None and len(read_folds(inputs.folds, labels)) > 0
 
 
 def is_open(spec: RunSpec | EnsembleSpec, workspace: Workspace) -> bool:
-    """Say whether something of it is to be trained or averaged, or its name is another run's.
-
-    Raises:
-        UserError: The run's configuration is damaged.
-    """
+    """Say whether something of it is to be trained or averaged, or its name is another run's."""
     if isinstance(spec, RunSpec):
-        return _is_run_open(spec, workspace)
-    if any(_is_run_open(member, workspace) for member in spec.members):
+        return not _holds(lambda: _is_trained(spec, workspace))
+    if any(is_open(member, workspace) for member in spec.members):
         return True
-    parts = [workspace.run(member.name).oof for member in spec.members]
-    return _is_older(workspace.run(spec.name), parts)
+    return not _holds(lambda: is_current(spec, workspace))
 
 
-def _is_run_open(spec: RunSpec, workspace: Workspace) -> bool:
+def _is_trained(spec: RunSpec, workspace: Workspace) -> bool:
     paths = workspace.run(spec.name)
+    config = read_record(paths.config, RunConfig)
+    inputs = workspace.input(get_competition(spec.settings.competition))
+    data = load_manifest(inputs).digits_sha256, sha256(inputs.folds)
+    if spec_differences(config, spec) or data_differences(config, *data):
+        return False
     finished = paths.finished_folds()
     if not set(spec.settings.fold_numbers) <= set(finished):
-        return True
-    if _is_older(paths, [paths.fold(fold).oof for fold in finished]):
-        return True
-    try:
-        return bool(spec_differences(read_record(paths.config, RunConfig), spec))
-    except FileNotFoundError:
-        return True
+        return False
+    for fold in finished:
+        check_fold(paths.fold(fold))
+    return _are_same(load_probs(paths.oof), join_out_of_fold(paths))
 
 
-def _is_older(paths: RunPaths, parts: list[Path]) -> bool:
-    """Whether a run's probabilities were joined before one of their parts was written."""
-    if not paths.oof.exists():
-        return True
-    joined_at = paths.oof.stat().st_mtime_ns
-    return any(part.stat().st_mtime_ns > joined_at for part in parts)
+def _are_same(first: Probs, second: Probs) -> bool:
+    return np.array_equal(first.ids, second.ids) and np.array_equal(first.probs, second.probs)
+
+
+def _is_predicted(spec: RunSpec | EnsembleSpec, workspace: Workspace) -> bool:
+    """Whether the submission holds what the run's networks, as they are, predict."""
+    paths = workspace.run(spec.name)
+    test = load_probs(paths.test_probs)
+    if isinstance(spec, RunSpec):
+        config = read_record(paths.config, RunConfig)
+        if test.made_from != name_networks(paths, paths.finished_folds(), config.digits_sha256):
+            return False
+        slug = spec.settings.competition
+    else:
+        slug = spec.members[0].settings.competition
+    predicted = submission_bytes(get_competition(slug), test.ids, test.probs.argmax(axis=1))
+    return workspace.submission(spec.name).read_bytes() == predicted

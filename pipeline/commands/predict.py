@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from pipeline.commands.knobs import Knobs
 from pipeline.console import Reporter
+from pipeline.runs.results import is_current
 from pipeline.runs.spec import EnsembleSpec
 from pipeline.runs.workspace import Workspace
-from pipeline.training.ensemble import combine_runs, is_current
+from pipeline.training.ensemble import combine_runs
 from pipeline.training.inference import predict_run, write_predictions
 
 

@@ -9,7 +9,7 @@ from pipeline.console import Reporter
 from pipeline.data.competition import get_competition
 from pipeline.data.digits_cache import load_digits
 from pipeline.data.files import locked
-from pipeline.data.folds import NUM_FOLDS, assign_folds, write_folds
+from pipeline.data.folds import NUM_FOLDS, assign_folds, read_folds, write_folds
 from pipeline.errors import UserError
 from pipeline.runs.workspace import Workspace
 
@@ -25,7 +25,7 @@ class Split:
     """Which competition: digit-recognizer, or practice (no account needed)."""
 
     def __call__(self, workspace: Workspace, reporter: Reporter) -> None:
-        """Write `folds.csv`.
+        """Write `folds.csv`, unless folds of these very images are there.
 
         Raises:
             UserError: The data are missing or damaged, or a class has fewer than ten images.
@@ -40,8 +40,11 @@ class Split:
                     f"{paths.train} has {counts.min()} images of class {counts.argmin()}; "
                     f"{NUM_FOLDS} folds need at least {NUM_FOLDS} of each."
                 )
-            folds = assign_folds(labels, SPLIT_SEED)
-            write_folds(paths.folds, labels, folds)
+            try:
+                folds = read_folds(paths.folds, labels)
+            except UserError:  # none, damaged ones, or those of other images
+                folds = assign_folds(labels, SPLIT_SEED)
+                write_folds(paths.folds, labels, folds)
             sizes = np.bincount(folds)
             reporter.line(
                 f"{competition.slug}: {len(labels):,} images in {NUM_FOLDS} stratified folds of "

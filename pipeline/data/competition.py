@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pipeline.console import make_command
 from pipeline.errors import UserError
 
 
@@ -60,6 +61,21 @@ COMPETITIONS = {
         Competition("practice", 4_000, 1_000, preset="practice", on_kaggle=False),
     )
 }
+
+DEFAULT_COMPETITION = "digit-recognizer"
+"""The one that is meant where none is named."""
+
+
+def to_type(target: str, slug: str, **knobs: str) -> str:
+    """Return what to type for a competition, as "`make data FORCE=1 COMPETITION=practice`".
+
+    Args:
+        target: The Makefile's.
+        slug: The competition; the default one is not named.
+        knobs: Others, by name.
+    """
+    own = {} if slug == DEFAULT_COMPETITION else {"COMPETITION": slug}
+    return f"`{make_command(target, knobs | own)}`"
 
 
 def get_competition(slug: str) -> Competition:

@@ -18,22 +18,23 @@ from pipeline.errors import UserError
 _NOT_NEWLINE = re.compile(rb"[^\r\n]")
 _LONGEST_HEADER = 1 << 20
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # Excel puts one in front when it saves "CSV UTF-8"
-REFETCH = "mend it or fetch the file again (`make data FORCE=1`)"
 
 
-def read_header(path: Path) -> list[str]:
+def read_header(path: Path, *, mend: str) -> list[str]:
     """Return the column names in a CSV file's first line.
+
+    Args:
+        path: The file.
+        mend: What to do about a bad file; the end of every refusal's sentence.
 
     Raises:
         UserError: The file is missing, empty, or not text.
     """
-    with _opened(path) as file:
-        return _split_header(path.name, file.readline(_LONGEST_HEADER), REFETCH)
+    with _opened(path, mend) as file:
+        return _split_header(path.name, file.readline(_LONGEST_HEADER), mend)
 
 
-def read_numbers(
-    path: Path, columns: Mapping[str, int], *, mend: str = REFETCH
-) -> npt.NDArray[Any]:
+def read_numbers(path: Path, columns: Mapping[str, int], *, mend: str) -> npt.NDArray[Any]:
     """Read a CSV file of whole numbers.
 
     The parser is told that every column is a number without any spelling of "missing", so that
@@ -58,7 +59,7 @@ def read_numbers(
     from pyarrow import csv
 
     names = list(columns)
-    with _opened(path) as file:
+    with _opened(path, mend) as file:
         found = _split_header(path.name, file.readline(_LONGEST_HEADER), mend)
         body = file.read()
     if found != names:
@@ -96,11 +97,11 @@ def read_numbers(
     return numbers
 
 
-def _opened(path: Path) -> BinaryIO:
+def _opened(path: Path, mend: str) -> BinaryIO:
     try:
         return path.open("rb")
     except FileNotFoundError:
-        raise UserError(f"{path.name} is missing; run `make data`.") from None
+        raise UserError(f"{path.name} is missing; {mend}.") from None
     except (IsADirectoryError, PermissionError) as error:
         raise UserError(f"{path.name} cannot be read: {error.strerror}.") from None
 

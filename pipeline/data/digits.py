@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.data.competition import Competition
+from pipeline.data.competition import Competition, to_type
 from pipeline.data.csv_numbers import read_header, read_numbers
 from pipeline.errors import UserError
 
@@ -50,13 +50,14 @@ def read_train_csv(
     Raises:
         UserError: The file is not exactly such a table; the message says where.
     """
-    if read_header(path) == competition.pixel_columns:
+    mend = refetch(competition)
+    if read_header(path, mend=mend) == competition.pixel_columns:
         raise UserError(
             f"{path.name} has no column {competition.label_column}: it holds the test images; "
             f"put the competition's {competition.train_csv} in its place."
         )
     columns = {competition.label_column: competition.num_classes - 1} | _pixels(competition)
-    numbers = read_numbers(path, columns)
+    numbers = read_numbers(path, columns, mend=mend)
     _check_num_rows(path, len(numbers), competition.num_train, competition, any_size)
     return _as_images(numbers[:, 1:], competition), np.ascontiguousarray(numbers[:, 0])
 
@@ -77,14 +78,21 @@ def read_test_csv(
     Raises:
         UserError: The file is not exactly such a table; the message says where.
     """
-    if read_header(path) == [competition.label_column, *competition.pixel_columns]:
+    mend = refetch(competition)
+    if read_header(path, mend=mend) == [competition.label_column, *competition.pixel_columns]:
         raise UserError(
             f"{path.name} has a column {competition.label_column}: it holds the training images; "
             f"put the competition's {competition.test_csv} in its place."
         )
-    numbers = read_numbers(path, _pixels(competition))
+    numbers = read_numbers(path, _pixels(competition), mend=mend)
     _check_num_rows(path, len(numbers), competition.num_test, competition, any_size)
     return _as_images(numbers, competition)
+
+
+def refetch(competition: Competition) -> str:
+    """Return what to do about a bad file of a competition, as the end of a sentence."""
+    again = to_type("data", competition.slug, FORCE="1")
+    return f"mend it or fetch the file again ({again})"
 
 
 def _pixels(competition: Competition) -> dict[str, int]:
@@ -101,5 +109,6 @@ def _check_num_rows(
     if found != expected and not any_size:
         raise UserError(
             f"{path.name} has {found:,} rows, but {competition.slug} has {expected:,}; fetch the "
-            "whole file again (`make data FORCE=1`), or say ANY_SIZE=1 if this size is meant."
+            f"whole file again ({to_type('data', competition.slug, FORCE='1')}), or say ANY_SIZE=1 "
+            "if this size is meant."
         )

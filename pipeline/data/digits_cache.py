@@ -1,7 +1,9 @@
 """`digits.npz`: the CSV files' content as arrays, so that text is parsed once."""
 
 import numpy as np
+import numpy.typing as npt
 
+from pipeline.data.competition import to_type
 from pipeline.data.digits import Digits, read_test_csv, read_train_csv
 from pipeline.data.files import replacing, sha256
 from pipeline.data.inputs import InputPaths
@@ -27,7 +29,7 @@ def save_digits(paths: InputPaths, digits: Digits) -> None:
 def load_digits(paths: InputPaths) -> Digits:
     """Return the digits that the manifest describes.
 
-    The CSV files' sizes and times are compared with the manifest, their content is not read. A
+    The CSV files are compared with the manifest; only one whose time is another is read for that. A
     missing, damaged or foreign cache is made again from the CSV files, which are then checked in
     full; nothing in a cache is ever executed.
 
@@ -36,19 +38,28 @@ def load_digits(paths: InputPaths) -> Digits:
     """
     manifest = load_manifest(paths)
     if changed := changed_file(paths, manifest):
-        raise UserError(f"{changed} has changed since it was checked; run `make data`.")
-    digits = _read_cache(paths, manifest)
-    return _remake_cache(paths, manifest) if digits is None else digits
+        command = to_type("data", paths.competition.slug)
+        raise UserError(f"{changed} has changed since it was checked; run {command}.")
+    arrays = _read_cache(paths, manifest, "train_images", "train_labels", "test_images")
+    return Digits(*arrays) if arrays else _remake_cache(paths, manifest)
 
 
-def _read_cache(paths: InputPaths, manifest: Manifest) -> Digits | None:
-    """The cached digits, or None if there are none of this manifest."""
+def cached_labels(paths: InputPaths, manifest: Manifest) -> npt.NDArray[np.uint8] | None:
+    """Return the training labels, uint8 (N,), without the images; None if the cache has none."""
+    arrays = _read_cache(paths, manifest, "train_labels")
+    return arrays[0] if arrays else None
+
+
+def _read_cache(
+    paths: InputPaths, manifest: Manifest, *names: str
+) -> list[npt.NDArray[np.uint8]] | None:
+    """The cached arrays of these names, or None if there are none of this manifest."""
     try:
         with paths.digits.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             if str(arrays["sha256"]) != manifest.digits_sha256:
                 return None
             # Reading a member to its end checks its CRC-32, so a flipped bit ends up below.
-            return Digits(arrays["train_images"], arrays["train_labels"], arrays["test_images"])
+            return [arrays[name] for name in names]
     except Exception:  # numpy and zipfile raise many kinds on a damaged file
         return None
 
@@ -57,7 +68,8 @@ def _remake_cache(paths: InputPaths, manifest: Manifest) -> Digits:
     """The digits from the CSV files, which must still be those of the manifest, byte by byte."""
     for name, facts in manifest.files.items():
         if sha256(paths.folder / name) != facts.sha256:
-            raise UserError(f"{name} has changed since it was checked; run `make data FORCE=1`.")
+            again = to_type("data", paths.competition.slug, FORCE="1")
+            raise UserError(f"{name} has changed since it was checked; run {again}.")
     # Any size: a manifest of unusual size was only written because that was asked for.
     images, labels = read_train_csv(paths.train, paths.competition, any_size=True)
     digits = Digits(images, labels, read_test_csv(paths.test, paths.competition, any_size=True))

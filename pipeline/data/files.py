@@ -129,8 +129,18 @@ def write_record(path: Path, record: BaseModel) -> None:
     write_text(path, text)
 
 
-def read_record(path: Path, kind: type[_AnyRecord]) -> _AnyRecord:
+def read_record(
+    path: Path,
+    kind: type[_AnyRecord],
+    *,
+    mend: str = "delete it and run the command again that writes it",
+) -> _AnyRecord:
     """Read a record of that kind.
+
+    Args:
+        path: The file.
+        kind: What it should hold.
+        mend: What to do about a damaged one; the end of the refusal's sentence.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -143,7 +153,4 @@ def read_record(path: Path, kind: type[_AnyRecord]) -> _AnyRecord:
         return kind.model_validate(json.loads(text))
     except (ValueError, ValidationError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(
-            f"{path} is not a readable {kind.__name__} ({reason}); delete it and run the command "
-            "again that writes it."
-        ) from None
+        raise UserError(f"{path} is not a readable {kind.__name__} ({reason}); {mend}.") from None

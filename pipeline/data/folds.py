@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.data.competition import to_type
 from pipeline.data.files import replacing
 from pipeline.data.randomness import derive_seed
 from pipeline.errors import UserError
@@ -58,7 +59,7 @@ def read_folds(path: Path, labels: npt.NDArray[np.integer]) -> npt.NDArray[np.in
     Raises:
         UserError: The file is missing, damaged or of other data.
     """
-    remake = "delete it and run `make split`"
+    remake = f"run {to_type('split', path.parent.name)}"  # the folder has the competition's name
     try:
         with path.open(encoding="utf-8") as file:
             if file.readline().strip() != _FOLDS_HEADER:
@@ -66,7 +67,7 @@ def read_folds(path: Path, labels: npt.NDArray[np.integer]) -> npt.NDArray[np.in
             table = np.loadtxt(file, delimiter=",", dtype=np.int64, ndmin=2)
         rows, row_labels, row_folds = table.T
     except FileNotFoundError:
-        raise UserError(f"{path} is missing; run `make split`.") from None
+        raise UserError(f"{path} is missing; {remake}.") from None
     except ValueError as error:
         raise UserError(f"{path} is damaged ({error}); {remake}.") from None
     if not np.array_equal(np.sort(rows), np.arange(len(labels))) or not np.array_equal(

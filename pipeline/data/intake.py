@@ -16,7 +16,13 @@ from pipeline.data.digits import Digits, read_test_csv, read_train_csv
 from pipeline.data.digits_cache import save_digits
 from pipeline.data.files import locked, set_mode, sha256, write_record
 from pipeline.data.inputs import InputPaths
-from pipeline.data.manifest import Manifest, changed_file, file_facts, load_manifest
+from pipeline.data.manifest import (
+    Manifest,
+    changed_file,
+    file_facts,
+    load_manifest,
+    touched_files,
+)
 from pipeline.data.practice import practice_source, write_practice, write_sample_submission
 from pipeline.data.predictions_csv import check_sample_submission
 from pipeline.errors import UserError
@@ -59,7 +65,7 @@ def take_in(
     if source is not None:
         if not competition.on_kaggle:
             raise UserError(f"the data of {competition.slug} are made here; leave ZIP= out.")
-        source = source.expanduser()
+        source = Path(os.path.expanduser(source))  # noqa: PTH111 (raises for an unknown user)
 
     def fetch(staged: InputPaths) -> str:
         return _fetch(staged, source, reporter, download)
@@ -100,10 +106,8 @@ def _bring(
     present, is_new = (None, False) if force else _find_present(paths, any_size)
     if present is not None:
         if source is None:
-            _freshen(paths, present)
             return present, read_from(place) if is_new else f"in {place} already, unchanged"
         if holds_the_files_of(source, paths.folder, paths.competition):
-            _freshen(paths, present)
             return present, f"in {place} already, the same as in {source.resolve().name}"
 
     with tempfile.TemporaryDirectory(dir=paths.folder, prefix=_STAGING_PREFIX) as folder:
@@ -111,9 +115,8 @@ def _bring(
         origin = fetch(staged)
         manifest = _check(staged, origin, any_size)
         if present is not None and manifest.digits_sha256 == present.digits_sha256:
-            _freshen(paths, present)
             return present, f"in {place} already, the same as in {origin}"
-        if not force:
+        if paths.competition.on_kaggle and not force:  # what is made here is no one's to lose
             _refuse_to_replace(paths, staged, origin)
         _install(staged, paths, manifest)
     return manifest, read_from(origin)
@@ -130,7 +133,7 @@ def _find_present(paths: InputPaths, any_size: bool) -> tuple[Manifest | None, b
     try:
         old = load_manifest(paths)
         if changed_file(paths, old) is None:
-            return old, False
+            return _with_times_of_now(paths, old), False
     except UserError:  # no manifest, a damaged one, or one of another competition
         pass
     if not (paths.competition.on_kaggle and paths.train.exists() and paths.test.exists()):
@@ -142,13 +145,13 @@ def _find_present(paths: InputPaths, any_size: bool) -> tuple[Manifest | None, b
     return manifest, True
 
 
-def _freshen(paths: InputPaths, manifest: Manifest) -> None:
-    """See that the manifest is newer than the files, by which make tells that it is up to date.
-
-    If it is newer already its time stays, or all that depends on it would be made again.
-    """
-    if paths.manifest.stat().st_mtime_ns < max(f.mtime_ns for f in manifest.files.values()):
-        paths.manifest.touch()
+def _with_times_of_now(paths: InputPaths, manifest: Manifest) -> Manifest:
+    """The manifest of files with the same bytes; a copy's time is noted for the next look."""
+    if touched_files(paths, manifest):
+        rows = {name: facts.num_rows for name, facts in manifest.files.items()}
+        manifest = manifest.model_copy(update={"files": file_facts(paths, rows)})
+        write_record(paths.manifest, manifest)
+    return manifest
 
 
 def _fetch(

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.data.competition import Competition
-from pipeline.data.csv_numbers import REFETCH, read_numbers
+from pipeline.data.competition import Competition, to_type
+from pipeline.data.csv_numbers import read_numbers
+from pipeline.data.digits import refetch
 from pipeline.data.files import replacing
 from pipeline.data.inputs import InputPaths
 from pipeline.errors import UserError
@@ -16,14 +17,15 @@ _MOST_ROWS = 2**31 - 1
 
 
 def read_predictions(
-    path: Path, competition: Competition, *, mend: str = REFETCH
+    path: Path, competition: Competition, *, mend: str = ""
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Read a file of the form of a submission: one label for each id.
 
     Args:
         path: The file.
         competition: Decides the columns.
-        mend: What to do about a bad file; the end of every refusal's sentence.
+        mend: What to do about a bad file, the end of every refusal's sentence; empty: get the
+            competition's files again.
 
     Returns:
         Ids int64 (M,), unique, in the file's order, and labels int64 (M,) in 0..K-1.
@@ -35,6 +37,7 @@ def read_predictions(
         competition.id_column: _MOST_ROWS,
         competition.prediction_column: competition.num_classes - 1,
     }
+    mend = mend or refetch(competition)
     numbers = read_numbers(path, columns, mend=mend)
     ids, labels = numbers[:, 0], numbers[:, 1]
     unique, counts = np.unique(ids, return_counts=True)
@@ -74,6 +77,15 @@ def check_sample_submission(path: Path, competition: Competition, num_test: int)
         )
 
 
+def submission_bytes(
+    competition: Competition, ids: npt.NDArray[np.int64], labels: npt.NDArray[np.integer]
+) -> bytes:
+    """Return a submission CSV: a row for each id, both (N,), in their order."""
+    rows = zip(ids.tolist(), labels.tolist(), strict=True)
+    header = f"{competition.id_column},{competition.prediction_column}\n"
+    return (header + "".join(f"{image_id},{label}\n" for image_id, label in rows)).encode()
+
+
 def write_submission(
     path: Path, inputs: InputPaths, ids: npt.NDArray[np.int64], labels: npt.NDArray[np.integer]
 ) -> None:
@@ -90,13 +102,13 @@ def write_submission(
     """
     competition = inputs.competition
     with replacing(path) as temporary:
-        temporary.write_bytes(_text(competition, ids, labels))
+        temporary.write_bytes(submission_bytes(competition, ids, labels))
         check_submission(temporary, competition, num_rows=len(ids))
         sample_ids, _ = read_predictions(inputs.sample_submission, competition)
         if not np.array_equal(ids, sample_ids):
             raise UserError(
-                f"the ids of {path.name} are not those of {inputs.sample_submission.name}; "
-                "run `make data` to check the files."
+                f"the ids of {path.name} are not those of {inputs.sample_submission.name}; run "
+                f"{to_type('data', competition.slug)} to check the files."
             )
 
 
@@ -104,7 +116,7 @@ def check_submission(path: Path, competition: Competition, *, num_rows: int) -> 
     """Check that a submission CSV is what the competition takes.
 
     Args:
-        path: The file.
+        path: The file, with the run's name.
         competition: Gives the column names and classes.
         num_rows: Expected rows; the ids must be 1..num_rows in order.
 
@@ -115,16 +127,8 @@ def check_submission(path: Path, competition: Competition, *, num_rows: int) -> 
     Raises:
         UserError: It is not; the message names the first fault.
     """
-    again = "delete it and run `make predict`"
+    again = f"run `make predict RUN={path.stem}`"
     ids, labels = read_predictions(path, competition, mend=again)
     if not np.array_equal(ids, np.arange(1, num_rows + 1)):
         raise UserError(f"{path.name} does not have the ids 1 to {num_rows:,} in order; {again}.")
-    return hashlib.sha256(_text(competition, ids, labels)).hexdigest()
-
-
-def _text(
-    competition: Competition, ids: npt.NDArray[np.int64], labels: npt.NDArray[np.integer]
-) -> bytes:
-    rows = zip(ids.tolist(), labels.tolist(), strict=True)
-    header = f"{competition.id_column},{competition.prediction_column}\n"
-    return (header + "".join(f"{image_id},{label}\n" for image_id, label in rows)).encode()
+    return hashlib.sha256(submission_bytes(competition, ids, labels)).hexdigest()

@@ -17,7 +17,7 @@ def grade(submission_csv: Path, solution_csv: Path) -> Accuracy:
         UserError: The submission is not a table with one label, 0..K-1, for each id.
     """
     competition = get_competition("practice")
-    again = "run `make predict` again"
+    again = f"run `make predict RUN={submission_csv.stem}` again"
     ids, labels = read_predictions(submission_csv, competition, mend=again)
     true_ids, true_labels = read_predictions(solution_csv, competition)
     if missing := np.setdiff1d(true_ids, ids).tolist():

@@ -53,13 +53,13 @@ def gather(
     """
     record = read_run(run, workspace)
     digits = load_run_digits(record, workspace)
+    trainings = [_read_training(name, workspace, digits) for name in record.member_names or [run]]
     out_of_fold = _load_out_of_fold(record, workspace)
     if not np.isfinite(out_of_fold.probs).all():
         raise UserError(
             f"the probabilities of run {run} are not numbers: its training diverged; train again "
             'with a lower rate, such as SET="learning_rate=0.001".'
         )
-    trainings = [_read_training(name, workspace, digits) for name in record.member_names or [run]]
     on_step(1)
     inputs = workspace.input(get_competition(record.competition))
     test_images = digits.test_images[:NUM_SHOWN]
@@ -95,14 +95,8 @@ def gather(
 
 def _load_out_of_fold(record: RunConfig | EnsembleConfig, workspace: Workspace) -> Probs:
     """The probabilities of all validation images: of a run, those of whatever is finished."""
-    paths = workspace.run(record.run)
     if isinstance(record, RunConfig):
-        if not paths.finished_folds():
-            raise UserError(
-                f"run {record.run} has no finished fold yet; finish it with "
-                f"`make train RUN={record.run}`."
-            )
-        return join_out_of_fold(paths)
+        return join_out_of_fold(workspace.run(record.run))
     for member in record.members:
         oof = workspace.run(member.run).oof
         if not oof.exists() or sha256(oof) != member.oof_sha256:
@@ -116,6 +110,10 @@ def _load_out_of_fold(record: RunConfig | EnsembleConfig, workspace: Workspace) 
 def _read_training(run: str, workspace: Workspace, digits: Digits) -> Training:
     """What is known of one trained run."""
     config, paths = read_config(run, workspace), workspace.run(run)
+    if not paths.finished_folds():
+        raise UserError(
+            f"run {run} has no finished fold yet; finish it with `make train RUN={run}`."
+        )
     settings = config.settings
     competition = get_competition(config.competition)
     _, first_of_each_class = np.unique(digits.train_labels, return_index=True)

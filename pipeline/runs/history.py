@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from pipeline.data.files import write_text
 from pipeline.errors import UserError
 from pipeline.runs.scoring import Accuracy
+from pipeline.runs.workspace import to_remake
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,5 @@ def read_history(path: Path) -> list[EpochNumbers]:
             raise ValueError("it has no rows")
     except (ValueError, csv.Error) as error:  # pydantic's ValidationError is a ValueError
         reason = str(error).splitlines()[0]
-        raise UserError(
-            f"{path} is damaged ({reason}); delete the fold and run `make train`."
-        ) from None
+        raise UserError(f"{path} is damaged ({reason}); run {to_remake(path)}.") from None
     return epochs

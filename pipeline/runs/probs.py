@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from pipeline.data.files import replacing
 from pipeline.errors import UserError
+from pipeline.runs.workspace import to_remake
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,4 @@ def load_probs(path: Path) -> Probs:
     except FileNotFoundError:
         raise
     except Exception as error:  # numpy and zipfile raise many kinds on a damaged file
-        raise UserError(
-            f"{path} is damaged ({error}); delete it and run the stage again that writes it."
-        ) from None
+        raise UserError(f"{path} is damaged ({error}); run {to_remake(path)}.") from None

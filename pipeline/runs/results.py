@@ -12,10 +12,16 @@ from pipeline.data.digits_cache import load_digits
 from pipeline.data.files import read_record, sha256
 from pipeline.data.manifest import load_manifest
 from pipeline.errors import UserError
+from pipeline.runs.history import read_history
 from pipeline.runs.probs import Probs, load_probs
 from pipeline.runs.records import EnsembleConfig, EnsembleMember, RunConfig
 from pipeline.runs.scoring import Accuracy, count_correct
-from pipeline.runs.workspace import RunPaths, Workspace
+from pipeline.runs.spec import EnsembleSpec
+from pipeline.runs.weights import read_network_facts
+from pipeline.runs.workspace import FoldPaths, RunPaths, Workspace, to_remake
+
+RETRAIN = "delete it and run `make train` with the knobs that the run was made with"
+"""What to do about the damaged record of a run."""
 
 
 def read_run(run: str, workspace: Workspace) -> RunConfig | EnsembleConfig:
@@ -29,7 +35,9 @@ def read_run(run: str, workspace: Workspace) -> RunConfig | EnsembleConfig:
     """
     record = find_run(run, workspace)
     if record is None:
-        raise UserError(f"there is no run {run}; train it first: `make train RUN={run}`.")
+        raise UserError(
+            f"there is no run {run}; train it first: `make train RUN={run}` with its knobs."
+        )
     return record
 
 
@@ -41,9 +49,10 @@ def find_run(run: str, workspace: Workspace) -> RunConfig | EnsembleConfig | Non
     """
     paths = workspace.run(run)
     if paths.config.exists():
-        return read_record(paths.config, RunConfig)
+        return read_record(paths.config, RunConfig, mend=RETRAIN)
     if paths.ensemble.exists():
-        return read_record(paths.ensemble, EnsembleConfig)
+        mend = f'delete it and run `make ensemble RUN={run}` with its RUNS="…"'
+        return read_record(paths.ensemble, EnsembleConfig, mend=mend)
     return None
 
 
@@ -88,8 +97,8 @@ def join_out_of_fold(paths: RunPaths) -> Probs:
     rows = np.concatenate([part.ids for part in parts])
     if len(np.unique(rows)) < len(rows):
         raise UserError(
-            f"{paths.folder} has folds that validated the same rows; start the run again with "
-            "FORCE=1."
+            f"{paths.folder} has folds that validated the same rows; start the run again: "
+            f"`make train RUN={paths.folder.name} FORCE=1`."
         )
     probs = np.concatenate([part.probs for part in parts])
     made_from = hashlib.sha256("/".join(part.made_from for part in parts).encode()).hexdigest()
@@ -112,7 +121,7 @@ def load_out_of_fold(run: str, workspace: Workspace, *, may_be_empty: bool = Fal
         probs = load_probs(workspace.run(run).oof)
     except FileNotFoundError:
         raise UserError(
-            f"run {run} has no out-of-fold probabilities; train it first: `make train`."
+            f"run {run} has no out-of-fold probabilities; train it first: `make train RUN={run}`."
         ) from None
     if not (len(probs.ids) or may_be_empty):
         raise UserError(
@@ -141,6 +150,42 @@ def out_of_fold_accuracy(out_of_fold: Probs, labels: npt.NDArray[np.integer]) ->
 def accuracy_if_validated(out_of_fold: Probs, labels: npt.NDArray[np.integer]) -> Accuracy | None:
     """Return `out_of_fold_accuracy`, or None if the run was trained on all rows."""
     return out_of_fold_accuracy(out_of_fold, labels) if len(out_of_fold.ids) else None
+
+
+def check_fold(paths: FoldPaths) -> str:
+    """Return the mark of the training that a finished fold's files come from, all of them whole.
+
+    Raises:
+        FileNotFoundError: One of them is missing.
+        UserError: One is damaged, or they are of different trainings.
+    """
+    mark = load_probs(paths.oof).made_from
+    read_history(paths.history)
+    if read_network_facts(paths.weights).get("fingerprint") != mark:
+        raise UserError(
+            f"{paths.folder} holds weights and probabilities of different trainings; run "
+            f"{to_remake(paths.weights)}."
+        )
+    return mark
+
+
+def is_current(spec: EnsembleSpec, workspace: Workspace) -> bool:
+    """Say whether an ensemble's probabilities are those of its members as they are now.
+
+    Raises:
+        UserError: The ensemble's record is damaged.
+    """
+    paths, record = workspace.run(spec.name), find_run(spec.name, workspace)
+    if not isinstance(record, EnsembleConfig):
+        return False
+    if set(record.member_names) != {member.name for member in spec.members}:
+        return False
+    try:
+        for file in (paths.oof, paths.test_probs):
+            load_probs(file)
+    except (FileNotFoundError, UserError):  # averaged anew with little effort
+        return False
+    return all(is_unchanged(member, workspace) for member in record.members)
 
 
 def is_unchanged(member: EnsembleMember, workspace: Workspace) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.data.files import replacing
 from pipeline.errors import UserError
+from pipeline.runs.workspace import to_remake
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,15 +46,15 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except pickle.UnpicklingError:
         raise UserError(
             f"{path} holds something else than tensors and plain values and was not opened; "
-            "delete it and run `make train` again."
+            f"delete it and run {to_remake(path)} again."
         ) from None
     except Exception as error:  # torch raises many kinds on a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
-            f"{path} is damaged ({reason}); delete it and run `make train` again."
+            f"{path} is damaged ({reason}); delete it and run {to_remake(path)} again."
         ) from None
     if not isinstance(state, dict):
-        raise UserError(f"{path} is not a checkpoint; delete it and run `make train` again.")
+        raise UserError(f"{path} is not a checkpoint; delete it and run {to_remake(path)} again.")
     return state
 
 
@@ -96,9 +97,7 @@ def load_network(path: Path) -> Network:
     except FileNotFoundError:
         raise
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
-        raise UserError(
-            f"{path} is damaged ({error}); delete the fold and run `make train`."
-        ) from None
+        raise UserError(f"{path} is damaged ({error}); run {to_remake(path)}.") from None
 
 
 def read_network_facts(path: Path) -> dict[str, Any]:
@@ -114,6 +113,4 @@ def read_network_facts(path: Path) -> dict[str, Any]:
             facts: dict[str, Any] = json.loads(file.metadata()["facts"])
             return facts
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
-        raise UserError(
-            f"{path} is damaged ({error}); delete the fold and run `make train`."
-        ) from None
+        raise UserError(f"{path} is damaged ({error}); run {to_remake(path)}.") from None

@@ -27,6 +27,16 @@ def check_run_name(name: str) -> str:
     return name
 
 
+def to_remake(path: Path) -> str:
+    """Return what to type for a file of a run to be made again: "`make predict RUN=<run>`".
+
+    Args:
+        path: In the run's folder, or in that of one of its folds.
+    """
+    folder = path.parent if path.parent.parent.name == "runs" else path.parent.parent
+    return f"`make predict RUN={folder.name}`"
+
+
 @dataclass(frozen=True)
 class FoldPaths:
     """The files of `runs/<run>/fold<k>/` or `runs/<run>/all-data/`."""
@@ -43,6 +53,10 @@ class FoldPaths:
     """The final weights, with what is needed to rebuild the network around them."""
     oof = Child("oof.npz")
     """Probabilities of the validation rows (none of all data), by id. Written last of all."""
+
+    def is_finished(self) -> bool:
+        """Say whether all is there that a finished training leaves and others read."""
+        return all(path.exists() for path in (self.history, self.weights, self.oof))
 
 
 @dataclass(frozen=True)
@@ -76,11 +90,9 @@ class RunPaths:
 
     def finished_folds(self) -> list[int]:
         """The folds whose training is finished, in order; `ALL_DATA` if that is the one."""
-        folds = (
-            path.parent.name.removeprefix("fold") for path in self.folder.glob("fold*/oof.npz")
-        )
-        all_data = [ALL_DATA] if self.fold(ALL_DATA).oof.exists() else []
-        return all_data + sorted(int(fold) for fold in folds if fold.isdigit())
+        names = (path.name.removeprefix("fold") for path in self.folder.glob("fold*"))
+        folds = sorted(int(name) for name in names if name.isdigit())
+        return [fold for fold in (ALL_DATA, *folds) if self.fold(fold).is_finished()]
 
     def histories(self) -> list[Path]:
         """The histories of all folds that were begun, by name."""

@@ -16,7 +16,6 @@ from pipeline.runs.records import EnsembleConfig, EnsembleMember, RunConfig
 from pipeline.runs.results import (
     accuracy_if_validated,
     find_run,
-    is_unchanged,
     load_out_of_fold,
     load_run_digits,
     read_config,
@@ -128,23 +127,6 @@ def _say(accuracy: Accuracy | None) -> str:
     return f"accuracy {accuracy}" if accuracy else NO_VALIDATION
 
 
-def is_current(spec: EnsembleSpec, workspace: Workspace) -> bool:
-    """Say whether an ensemble's probabilities are those of its members as they are now.
-
-    Raises:
-        UserError: The ensemble's or a member's record is damaged.
-    """
-    paths = workspace.run(spec.name)
-    record = find_run(spec.name, workspace)
-    return (
-        isinstance(record, EnsembleConfig)
-        and paths.oof.exists()
-        and paths.test_probs.exists()
-        and set(record.member_names) == {member.name for member in spec.members}
-        and all(is_unchanged(member, workspace) for member in record.members)
-    )
-
-
 def _read_member(spec: RunSpec, workspace: Workspace) -> _Member:
     config = read_config(spec.name, workspace)
     valid = load_out_of_fold(spec.name, workspace, may_be_empty=True).sorted_by_id()
@@ -199,7 +181,8 @@ def _check_free(spec: EnsembleSpec, workspace: Workspace, *, force: bool) -> Non
     if set(there.member_names) != {member.name for member in spec.members} and not force:
         raise UserError(
             f"run {spec.name} is the mean of other runs ({', '.join(there.member_names)}); give "
-            "the new one another name with RUN=, or replace it with FORCE=1."
+            "the new one another name with RUN=, or replace it: `make ensemble FORCE=1` with the "
+            "same knobs."
         )
 
 

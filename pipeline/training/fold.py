@@ -22,8 +22,9 @@ from pipeline.errors import UserError
 from pipeline.networks import create_model, has_dropout
 from pipeline.networks.summary import summarise
 from pipeline.runs.history import EpochNumbers, write_history
-from pipeline.runs.probs import Probs, load_probs, save_probs
+from pipeline.runs.probs import Probs, save_probs
 from pipeline.runs.records import FoldFacts
+from pipeline.runs.results import check_fold
 from pipeline.runs.scoring import NO_VALIDATION, Accuracy, count_correct
 from pipeline.runs.weights import Network, load_checkpoint, save_checkpoint, save_network
 from pipeline.runs.workspace import FoldPaths
@@ -56,12 +57,11 @@ class FoldTraining:
     device: Device
 
     def is_finished(self, paths: FoldPaths) -> bool:
-        """Say whether there is nothing left to train.
-
-        Raises:
-            UserError: The fold's probabilities are damaged.
-        """
-        return paths.oof.exists() and load_probs(paths.oof).made_from == self.fingerprint
+        """Say whether there is nothing left to train or, from the last checkpoint, to write."""
+        try:
+            return check_fold(paths) == self.fingerprint
+        except (FileNotFoundError, UserError):
+            return False
 
     @property
     def what_to_lower(self) -> str:
@@ -198,7 +198,8 @@ class FoldTraining:
             state = load_checkpoint(paths.checkpoint)
         except FileNotFoundError:
             return
-        remedy = "delete it, or start the run again with FORCE=1"
+        run = paths.folder.parent.name
+        remedy = f"delete it, or start the run again: `make train RUN={run} FORCE=1`"
         if state.get("fingerprint") != self.fingerprint:
             raise UserError(
                 f"{paths.checkpoint} is of other settings, recipe or data than this run; {remedy}."

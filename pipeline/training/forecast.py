@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.errors import UserError
 from pipeline.runs.history import read_history
 from pipeline.runs.spec import RunSpec
 from pipeline.runs.workspace import FoldPaths, Workspace
@@ -93,7 +94,10 @@ class Forecast:
 
 
 def _num_epochs_done(fold: FoldPaths) -> int:
-    return len(read_history(fold.history)) if fold.history.exists() else 0
+    try:
+        return len(read_history(fold.history))
+    except (FileNotFoundError, UserError):  # a damaged one is written again
+        return 0
 
 
 def in_words(seconds: float) -> str:

@@ -1,6 +1,7 @@
 """Prediction: logits batch by batch, and a run's probabilities of the test images."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -144,10 +145,12 @@ def predict_run(run: str, settings: Settings, workspace: Workspace, reporter: Re
     with locked(paths.lock, f"run {run}"), advising_on_memory(_FREE_SOME):
         folds = paths.finished_folds()
         if not folds:
-            raise UserError(f"run {run} has no finished fold; finish it with `make train`.")
+            raise UserError(
+                f"run {run} has no finished fold; finish it with `make train RUN={run}`."
+            )
         images = load_digits(inputs).test_images
         made_from = name_networks(paths, folds, config.digits_sha256)
-        probs = load_probs(paths.test_probs) if paths.test_probs.exists() else None
+        probs = _load_if_whole(paths.test_probs)
         if probs is None or probs.made_from != made_from:
             mean = average_networks(
                 paths,
@@ -160,6 +163,13 @@ def predict_run(run: str, settings: Settings, workspace: Workspace, reporter: Re
             probs = Probs(np.arange(1, len(images) + 1), mean, made_from)
             save_probs(paths.test_probs, probs)
         return probs
+
+
+def _load_if_whole(path: Path) -> Probs | None:
+    try:
+        return load_probs(path)
+    except (FileNotFoundError, UserError):  # predicted anew
+        return None
 
 
 def write_predictions(run: str, made_by: str, workspace: Workspace, reporter: Reporter) -> None:
@@ -197,9 +207,10 @@ def restore_network(paths: FoldPaths) -> tuple[Classifier, Preprocessing]:
     try:
         model.load_state_dict(network.weights)
     except RuntimeError:
+        run = paths.folder.parent.name
         raise UserError(
             f"{paths.weights} does not fit the network {facts['model']} as it is now; bring its "
-            "code back, or train the run again with FORCE=1."
+            f"code back, or train the run again: `make train RUN={run} FORCE=1`."
         ) from None
     return model, Preprocessing(**facts["preprocessing"])
 

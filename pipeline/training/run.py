@@ -20,7 +20,7 @@ from pipeline.errors import UserError
 from pipeline.networks import check_model_name
 from pipeline.runs.probs import save_probs
 from pipeline.runs.records import RunConfig
-from pipeline.runs.results import accuracy_if_validated, join_out_of_fold
+from pipeline.runs.results import RETRAIN, accuracy_if_validated, join_out_of_fold
 from pipeline.runs.scoring import Accuracy, describe_expected
 from pipeline.runs.spec import (
     RunSpec,
@@ -158,8 +158,13 @@ def _open_run(asked: RunConfig, paths: RunPaths, *, force: bool) -> None:
         for fold in (ALL_DATA, *range(NUM_FOLDS)):
             shutil.rmtree(paths.fold(fold).folder, ignore_errors=True)
     try:
-        config = read_record(paths.config, RunConfig)
+        config = read_record(paths.config, RunConfig, mend=RETRAIN)
     except FileNotFoundError:
+        if paths.oof.exists() and not paths.histories():
+            raise UserError(
+                f"{paths.folder} holds an ensemble whose record is gone; make it again by "
+                f'`make ensemble RUN={asked.run}` with its RUNS="…", or delete the folder.'
+            ) from None
         write_record(paths.config, asked)
         return
     changes = spec_differences(config, specify_again(asked))
@@ -167,5 +172,6 @@ def _open_run(asked: RunConfig, paths: RunPaths, *, force: bool) -> None:
     if changes:
         raise UserError(
             f"run {asked.run} was made with other settings or data: {'; '.join(changes)}. "
-            "Give it another name with RUN=, or start it again with FORCE=1."
+            "Give it another name with RUN=, or start it again: `make train FORCE=1` with the same "
+            "knobs."
         )

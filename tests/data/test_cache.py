@@ -8,7 +8,9 @@ import pytest
 
 from pipeline.console import Silent
 from pipeline.data.digits_cache import load_digits
+from pipeline.data.manifest import load_manifest, touched_files
 from pipeline.errors import UserError
+from pipeline.runs.workspace import Workspace
 from tests.data.conftest import data
 
 
@@ -58,24 +60,38 @@ def test_made_again(filled, digits, damage):
 def test_no_data_yet(paths):
     with pytest.raises(UserError) as caught:
         load_digits(paths)
-    assert str(caught.value) == (
-        "the data of digit-recognizer are not here yet; run "
-        "`make data COMPETITION=digit-recognizer`."
-    )
+    assert str(caught.value) == ("the data of digit-recognizer are not here yet; run `make data`.")
 
 
 @pytest.mark.parametrize("name", ["train.csv", "test.csv", "sample_submission.csv"])
 def test_a_changed_or_missing_file(filled, name):
     file = filled.folder / name
-    file.touch()
-    with pytest.raises(UserError) as caught:
-        load_digits(filled)
     said = f"{name} has changed since it was checked; run `make data`."
-    assert str(caught.value) == said
+    file.chmod(0o644)
+    for content in (file.read_bytes()[:-3], file.read_bytes().replace(b"1", b"2", 1), b""):
+        file.write_bytes(content)
+        with pytest.raises(UserError) as caught:
+            load_digits(filled)
+        assert str(caught.value) == said
     file.unlink()
     with pytest.raises(UserError) as caught:
         load_digits(filled)
     assert str(caught.value) == said
+
+
+@pytest.mark.parametrize("name", ["train.csv", "test.csv", "sample_submission.csv"])
+@pytest.mark.parametrize("time_ns", [10**18, 2 * 10**18], ids=["older", "newer"])
+def test_a_copy_has_another_time_and_is_the_same(filled, digits, name, time_ns):
+    file = filled.folder / name
+    os.utime(file, ns=(time_ns, time_ns))
+    assert_same(load_digits(filled), digits)
+    filled.digits.unlink()
+    assert_same(load_digits(filled), digits)
+    assert touched_files(filled, load_manifest(filled)) == [name], (
+        "nothing but the cache is written"
+    )
+    data(filled.competition, Workspace(filled.folder.parents[1]), Silent())
+    assert touched_files(filled, load_manifest(filled)) == []
 
 
 def test_a_change_that_size_and_time_do_not_tell(filled):
@@ -101,5 +117,5 @@ def test_another_competitions_manifest(filled):
 
 def test_a_damaged_manifest(filled):
     filled.manifest.write_text(filled.manifest.read_text()[:50])
-    with pytest.raises(UserError, match="is not a readable Manifest"):
+    with pytest.raises(UserError, match=r"is not a readable Manifest .*; run `make data`\."):
         load_digits(filled)

@@ -228,7 +228,7 @@ def test_train_file_in_the_test_files_place(folder, tiny, digits):
 
 def test_missing_file_and_folder_in_its_place(tmp_path, tiny):
     said = refusal(read_test_csv, tmp_path / "test.csv", tiny)
-    assert said == "test.csv is missing; run `make data`."
+    assert said == ("test.csv is missing; mend it or fetch the file again (`make data FORCE=1`).")
     (tmp_path / "test.csv").mkdir()
     said = refusal(read_test_csv, tmp_path / "test.csv", tiny)
     assert said == "test.csv cannot be read: Is a directory."

@@ -101,16 +101,18 @@ def test_labels_are_joined_by_id(tmp_path, solution, rows, correct):
     [
         (
             [(1, 4), (3, 9)],
-            "run.csv has no label for 2 of 4 ids (the first is 2); run `make predict` again.",
+            "run.csv has no label for 2 of 4 ids (the first is 2); run `make predict RUN=run` "
+            "again.",
         ),
         (
             [(1, 4), (2, 0), (3, 9), (4, 9), (5, 0), (6, 0)],
-            "run.csv has ids that the test set has not (the first is 5); run `make predict` again.",
+            "run.csv has ids that the test set has not (the first is 5); run `make predict "
+            "RUN=run` again.",
         ),
         (
             [(1, 4), (2, 0), (3, 9), (3, 9)],
             "run.csv has ImageId 3 more than once, where each id must come once; run `make "
-            "predict` again.",
+            "predict RUN=run` again.",
         ),
         (
             [(1, 4), (2, 10), (3, 9), (4, 9)],

@@ -1,0 +1,179 @@
+"""Whatever happens to a file, the commands mend it or say what to type, and that mends it.
+
+Each file that the pipeline leaves is deleted, emptied, cut short, and given another time; the
+commands that need it are typed, and whatever an error says to type, word by word.
+"""
+
+import os
+import re
+import shlex
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests import tiny
+from tests.data.csv_files import write_zip
+from tests.kaggle.server import running_server
+from tests.test_makefile import QUICK, Checkout, make_checkout
+
+pytestmark = pytest.mark.slow
+
+A, B, BOTH = (*QUICK, "RUN=A"), (*QUICK, "SEED=3", "RUN=B"), ("RUN=both", "DEVICE=cpu")
+SUBMISSION, REPORT, AUDIT = ("submission", *A), ("report", *A), ("audit", "DEVICE=cpu")
+SUBMIT = ("submit", *A, "FORCE=1")
+OF_BOTH = [("report", *BOTH), ("submission", *BOTH)]
+
+NEEDED_BY: dict[str, list[Sequence[str]]] = {
+    "input/digit-recognizer/.lock": [SUBMISSION],
+    "input/digit-recognizer/digits.npz": [REPORT, SUBMISSION],
+    "input/digit-recognizer/folds.csv": [SUBMISSION, AUDIT],
+    "input/digit-recognizer/manifest.json": [REPORT, SUBMISSION],
+    "input/digit-recognizer/neighbours.npz": [AUDIT],
+    "input/digit-recognizer/sample_submission.csv": [REPORT, SUBMISSION],
+    "input/digit-recognizer/test.csv": [REPORT, SUBMISSION],
+    "input/digit-recognizer/train.csv": [REPORT, SUBMISSION],
+    "runs/.recipes/*.json": [SUBMISSION],
+    "runs/A/.lock": [SUBMISSION],
+    "runs/A/config.toml": [REPORT, SUBMISSION],
+    "runs/A/fold0/facts.json": [REPORT],
+    "runs/A/fold0/history.csv": [REPORT, SUBMISSION],
+    "runs/A/fold0/last.pt": [("train", *A, "EPOCHS=2", "RUN=longer"), SUBMISSION],
+    "runs/A/fold0/model.safetensors": [REPORT, SUBMISSION],
+    "runs/A/fold0/oof.npz": [REPORT, SUBMISSION],
+    "runs/A/oof.npz": [("compare", "A=A", "B=B"), SUBMISSION],
+    "runs/A/report.html": [REPORT],
+    "runs/A/test.npz": [SUBMIT, SUBMISSION],
+    "runs/B/fold0/model.safetensors": OF_BOTH,
+    "runs/B/oof.npz": OF_BOTH,
+    "runs/B/test.npz": OF_BOTH,
+    "runs/audit-digit-recognizer.png": [AUDIT],
+    "runs/both/.lock": [OF_BOTH[1]],
+    "runs/both/ensemble.toml": OF_BOTH,
+    "runs/both/oof.npz": OF_BOTH,
+    "runs/both/test.npz": OF_BOTH,
+    "submissions/A.csv": [SUBMIT, SUBMISSION],
+    "submissions/A.json": [("leaderboard",), SUBMIT],
+    "submissions/both.csv": [("submit", *BOTH)],
+}
+"""The commands that need each file, in the order in which they are tried."""
+
+LIKE_A = ("runs/B/", "submissions/B.csv")
+"""Files that are to one run what others above are to another."""
+
+HARMS: dict[str, Callable[[Path], object]] = {
+    "deleted": lambda file: file.unlink(),
+    "emptied": lambda file: file.write_bytes(b""),
+    "cut short": lambda file: file.write_bytes(file.read_bytes()[: file.stat().st_size // 2]),
+}
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout with two runs, their mean, a submission, an audit and a report."""
+    root = tmp_path_factory.mktemp("whole") / "checkout"
+    checkout = make_checkout(root)
+    # The competition of this checkout is the tests' own, so that `make data` may get it again.
+    sizes = root / "pipeline" / "data" / "competition.py"
+    real, own = "42_000, 28_000", f"{tiny.NUM_TRAIN}, {tiny.NUM_TEST}"
+    sizes.write_text(sizes.read_text().replace(real, own))
+    with running_server(archive=archive(root / "downloads")) as kaggle:
+        environment = kaggle.environment(root / "home")
+        for command in (
+            *(SUBMISSION, ("submission", *B), ("ensemble", "RUNS=A B", "RUN=both", "DEVICE=cpu")),
+            *(("submission", *BOTH), AUDIT, REPORT, ("submit", *A)),
+        ):
+            checkout.make(*command, environment=environment)
+    return root
+
+
+def archive(folder: Path) -> bytes:
+    """What the tests' Kaggle serves."""
+    tiny.write_downloads(folder)
+    content = write_zip(folder.with_suffix(".zip"), folder).read_bytes()
+    folder.with_suffix(".zip").unlink()
+    shutil.rmtree(folder)
+    return content
+
+
+class Person:
+    """Types a command and, word by word, what its errors say to type."""
+
+    def __init__(self, checkout: Checkout, environment: dict[str, str]) -> None:
+        self.checkout, self.environment = checkout, environment
+        self.typed: list[str] = []
+
+    def type(self, command: Sequence[str], depth: int = 0) -> None:
+        """Type until it succeeds, or goes round in a circle."""
+        for _ in range(3):
+            self.typed.append(" ".join(["make", *command]))
+            text, ok = self.checkout.try_make(*command, environment=self.environment)
+            if ok:
+                return
+            (error,) = re.findall(r"^error: (.*)", text, re.M)
+            assert depth < 3, f"round and round: {self.typed} ends in: {error}"
+            if "delete it" in error:
+                file = error.split()[0]
+                self.typed.append(f"rm {file}")
+                (self.checkout.root / file).unlink()
+            if advice := re.search(r"`make ([^`]+)`( with (?:its|the))?", error):
+                own, with_knobs = shlex.split(advice[1]), bool(advice[2])
+                given = {knob.partition("=")[0] for knob in own}
+                knobs = [k for k in command[1:] if k.partition("=")[0] not in given]
+                if 'with its RUNS="…"' in error:
+                    knobs.append("RUNS=A B")  # what was averaged, the person knows
+                self.type([*own, *(knobs if with_knobs else ())], depth + 1)
+            else:
+                assert "delete it" in error, f"no way out of {self.typed}: {error}"
+        raise AssertionError(f"no way out of {self.typed}: {error}")
+
+
+def files(root: Path) -> set[str]:
+    """All of input/, runs/ and submissions/, below a checkout."""
+    return {
+        str(path.relative_to(root))
+        for folder in ("input", "runs", "submissions")
+        for path in (root / folder).rglob("*")
+        if path.is_file()
+    }
+
+
+def find(root: Path, name: str) -> Path:
+    """The only file of that name, or pattern, below a checkout."""
+    (file,) = root.glob(name)
+    return file
+
+
+def test_every_file_is_tried(whole):
+    tried = {str(find(whole, name).relative_to(whole)) for name in NEEDED_BY}
+    assert {name for name in files(whole) - tried if not name.startswith(LIKE_A)} == set()
+
+
+@pytest.mark.parametrize("name", NEEDED_BY)
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_harmed_file_is_mended_by_what_the_errors_say(whole, tmp_path, name, harm):
+    checkout = Checkout(shutil.copytree(whole, tmp_path / "checkout"))
+    file = find(checkout.root, name)
+    file.chmod(0o644)
+    HARMS[harm](file)
+    with running_server(archive=archive(tmp_path / "downloads")) as kaggle:
+        person = Person(checkout, kaggle.environment(tmp_path / "home"))
+        for command in NEEDED_BY[name]:
+            person.type(command)
+        for command in (SUBMISSION, ("submission", *BOTH)):
+            assert "Nothing to be done" in checkout.make(*command), person.typed
+
+
+@pytest.mark.parametrize("name", [*NEEDED_BY, "all"])
+@pytest.mark.parametrize("time_ns", [10**18, 2 * 10**18], ids=["older", "newer"])
+def test_another_time_needs_no_advice(whole, tmp_path, name, time_ns):
+    checkout = Checkout(shutil.copytree(whole, tmp_path / "checkout"))
+    for each in files(checkout.root) if name == "all" else [name]:
+        os.utime(find(checkout.root, each), ns=(time_ns, time_ns))
+    if name == "all":
+        checkout.make(*REPORT)
+        checkout.make(*AUDIT)
+    text = checkout.make(*SUBMISSION)
+    assert "epoch" not in text and "predicted" not in text and "folds" not in text
+    assert "Nothing to be done" in checkout.make(*SUBMISSION)
