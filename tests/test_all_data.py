@@ -2,6 +2,7 @@
 
 import csv
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -10,11 +11,14 @@ from pipeline.commands.ensemble import Ensemble
 from pipeline.commands.plan import is_open
 from pipeline.commands.predict import Predict
 from pipeline.console import Silent
+from pipeline.data.files import write_record
 from pipeline.data.folds import ALL_DATA
 from pipeline.errors import UserError
+from pipeline.judging.auditor import Audit
+from pipeline.judging.checks import findings
 from pipeline.report.runs_table import list_runs
 from pipeline.runs.probs import load_probs
-from pipeline.runs.results import load_out_of_fold
+from pipeline.runs.results import is_current, load_out_of_fold, read_config
 from pipeline.runs.scoring import NO_VALIDATION
 from pipeline.settings.presets import resolve
 from pipeline.training.run import train_run as train
@@ -70,13 +74,53 @@ def test_it_is_another_run_than_folds_are(tiny_workspace):
     assert resolve("standard", {"folds": "all-data", "valid": 0.5}).fold_numbers == [ALL_DATA]
 
 
-def test_runs_on_all_data_can_be_averaged_but_not_with_others(tiny_workspace):
+def test_runs_on_all_data_can_be_averaged(tiny_workspace):
     for name, seed in (("a", 0), ("b", 1)):
         train(spec(tiny_workspace, name, seed=seed, epochs=1), tiny_workspace, Silent())
-    train(tiny.spec(tiny_workspace, "c", seed=2, epochs=1), tiny_workspace, Silent())
     reporter = tiny.Lines()
     made = Ensemble(runs="a b", device="cpu")(tiny_workspace, reporter)
     assert reporter.text.count(NO_VALIDATION) == 3
     assert len(load_probs(tiny_workspace.run(made.name).oof).ids) == 0
-    with pytest.raises(UserError, match="run c was validated on 20 rows, run a on 0"):
-        Ensemble(runs="a c", device="cpu")(tiny_workspace, Silent())
+
+
+def test_folds_warrant_what_their_like_predict_trained_on_all_data(tiny_workspace):
+    for name, model in (("plain", "plain_cnn"), ("two", "two_conv_net")):
+        knobs = {"model": model, "epochs": 1}
+        train(tiny.spec(tiny_workspace, name, **knobs), tiny_workspace, Silent())
+        train(spec(tiny_workspace, f"{name}-whole", seed=3, **knobs), tiny_workspace, Silent())
+    reporter = tiny.Lines()
+    runs = "plain two plain-whole two-whole"
+    made = Ensemble(runs=runs, device="cpu")(tiny_workspace, reporter)
+
+    def mean(file, *names):
+        paths = [tiny_workspace.run(name) for name in names]
+        return np.mean([load_probs(getattr(each, file)).probs for each in paths], axis=0)
+
+    paths = tiny_workspace.run(made.name)
+    np.testing.assert_allclose(load_probs(paths.oof).probs, mean("oof", "plain", "two"), atol=1e-6)
+    voting = mean("test_probs", "plain-whole", "two-whole")
+    np.testing.assert_allclose(load_probs(paths.test_probs).probs, voting, atol=1e-6)
+    assert "for one fold; the mean of 2 trained on all data usually scores" in reporter.text
+    assert not tiny_workspace.run("plain").test_probs.exists(), "nobody asks for them"
+    assert is_current(made, tiny_workspace)
+
+    audit = Audit(tiny.COMPETITION, tiny_workspace)
+    checks = {check.subject: check for check in audit.check_run(made.name)}
+    assert "the 2 networks that predict were trained on all rows" in checks["warrant"].text
+    assert checks["warrant"].passed and not findings(checks.values())
+
+    with pytest.raises(UserError, match="1 of 1 runs were validated and 1 of 2 trained on"):
+        Ensemble(runs="plain plain-whole two-whole", device="cpu")(tiny_workspace, Silent())
+    with pytest.raises(UserError, match="1 of 2 runs were validated and 1 of 1 trained on"):
+        Ensemble(runs="plain two plain-whole", device="cpu")(tiny_workspace, Silent())
+
+
+def test_an_audit_finds_networks_on_all_data_that_nothing_warrants(tiny_workspace):
+    train(tiny.spec(tiny_workspace, "plain", epochs=1), tiny_workspace, Silent())
+    train(spec(tiny_workspace, "whole", epochs=1), tiny_workspace, Silent())
+    made = Ensemble(runs="plain whole", device="cpu")(tiny_workspace, Silent())
+    config = read_config("whole", tiny_workspace)
+    edited = config.model_copy(update={"settings": config.settings | {"epochs": 2}})
+    write_record(tiny_workspace.run("whole").config, edited)
+    checks = Audit(tiny.COMPETITION, tiny_workspace).check_run(made.name)
+    assert any("warrant: of the kind of whole" in text for text in findings(checks))

@@ -51,7 +51,7 @@ def test_the_champions_own_members_are_settings_and_different():
     members = resolve_members("champion", {})
     assert len(members) >= 2
     assert len({str(member.identity()) for member in members}) == len(members)
-    assert {member.folds for member in members} == {"all"}
+    assert {member.folds for member in members} <= {"all", "all-data"}
     assert not resolve_members("standard", {})
 
 
@@ -92,6 +92,24 @@ def test_an_ensembles_preset_is_no_single_run(preset):
         resolve("mine", {})
 
 
+def test_networks_on_all_data_are_added_for_every_member(preset):
+    preset('on_all_data = 2\nmembers = [{}, {seed = 5, model = "plain_cnn"}]\n')
+
+    def members(**overrides):
+        found = resolve_members("mine", overrides)
+        return [(each.model, each.folds, each.seed) for each in found]
+
+    default = resolve("standard", {}).model
+    whole = [(default, "all-data", 0), ("plain_cnn", "all-data", 5)]
+    seed_later = [(default, "all-data", 1), ("plain_cnn", "all-data", 6)]
+    assert members() == [(default, "0", 0), ("plain_cnn", "0", 5), *whole, *seed_later]
+    assert members(folds="1,2")[1:3] == [("plain_cnn", "1,2", 5), whole[0]]
+    assert members(folds="all-data") == whole
+    preset("on_all_data = 1.5\nmembers = [{}, {seed = 5}]\n")
+    with pytest.raises(UserError, match=r"on_all_data = 1\.5 must be a number"):
+        resolve_members("mine", {})
+
+
 def test_knobs_apply_to_every_member_and_run_names_the_ensemble(tiny_workspace, capsys):
     knobs = {"preset": "champion", "epochs": "1", "augment": "none", "seed": "20"}
     spec = Knobs(**knobs).specify_any(tiny_workspace)
@@ -122,6 +140,7 @@ def test_members_are_trained_in_turn_and_averaged_with_a_forecast(tiny_workspace
         "4 trainings, 0 done",
         "4 trainings, 2 done",
     ]
+    assert f"the mean of 2 runs so far: accuracy {accuracy}" in reporter.lines
     assert read_run("champion", tiny_workspace).member_names == ["m0", "m1"]
     mean = load_out_of_fold("champion", tiny_workspace).probs
     parts = [load_out_of_fold(name, tiny_workspace).probs for name in ("m0", "m1")]

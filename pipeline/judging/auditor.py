@@ -12,6 +12,7 @@ from pipeline.data.files import sha256
 from pipeline.data.folds import read_folds
 from pipeline.data.manifest import load_manifest
 from pipeline.data.predictions_csv import read_predictions
+from pipeline.errors import UserError
 from pipeline.judging.checks import (
     Check,
     check_data,
@@ -33,7 +34,7 @@ from pipeline.runs.results import (
     read_config,
     read_run,
 )
-from pipeline.runs.spec import specify_again
+from pipeline.runs.spec import check_warranted, specify_again
 from pipeline.runs.weights import read_network_facts
 from pipeline.runs.workspace import FoldPaths, Workspace
 
@@ -146,12 +147,34 @@ class Audit:
                 text = f"{member.run} is not as it was when it was averaged; run make predict"
                 checks.append(Check("member", text, passed=False))
         paths = self.workspace.run(record.run)
-        members = [self.workspace.run(name) for name in record.member_names]
-        for what, file in (("out-of-fold probabilities", "oof"), ("predictions", "test_probs")):
+        for what, file, averaged in (
+            ("out-of-fold probabilities", "oof", record.validated or record.members),
+            ("predictions", "test_probs", record.predicting),
+        ):
             whole = load_probs(getattr(paths, file)).sorted_by_id()
+            members = [self.workspace.run(member.run) for member in averaged]
             parts = [load_probs(getattr(member, file)).sorted_by_id() for member in members]
             checks.append(check_mean(whole, parts, what))
+        if record.validated and len(record.validated) < len(record.members):
+            checks.append(self._check_warrant(record))
         return checks
+
+    def _check_warrant(self, record: EnsembleConfig) -> Check:
+        """Look whether what was trained on all rows is what was validated, but for seeds."""
+        specs = {
+            member.run: specify_again(read_config(member.run, self.workspace))
+            for member in record.members
+        }
+        on_all_data = [specs[member.run] for member in record.predicting]
+        try:
+            check_warranted(on_all_data, [specs[member.run] for member in record.validated])
+        except UserError as error:
+            return Check("warrant", str(error), passed=False)
+        return Check(
+            "warrant",
+            f"the {len(on_all_data)} networks that predict were trained on all rows; the accuracy "
+            f"is that of {len(record.validated)} of their kinds, each on rows it held out",
+        )
 
     def _check_submission(self, run: str) -> list[Check]:
         """Look whether the CSV to be uploaded is the run's own, if there is one."""

@@ -54,17 +54,22 @@ class EnsembleMember(Record):
         run: The run's name.
         fingerprint: `runs.fingerprint` of its configuration.
         oof_sha256: Hash of its `oof.npz`.
-        test_sha256: Hash of its `test.npz`.
+        test_sha256: Hash of its `test.npz`; None if others predict the test images.
+        all_data: Whether it was trained on all rows, so that it has no validation images.
     """
 
     run: str
     fingerprint: str
     oof_sha256: str
-    test_sha256: str
+    test_sha256: str | None = None
+    all_data: bool = False
 
 
 class EnsembleConfig(Record):
     """`runs/<run>/ensemble.toml`: the mean of other runs' probabilities, each counted once.
+
+    If only some members were trained on all rows, these predict the test images and the others,
+    of the same kinds, say by their folds how good they are.
 
     Attributes:
         run: The ensemble's name.
@@ -89,6 +94,16 @@ class EnsembleConfig(Record):
     def member_names(self) -> list[str]:
         """The runs averaged."""
         return [member.run for member in self.members]
+
+    @property
+    def validated(self) -> list[EnsembleMember]:
+        """Those whose out-of-fold probabilities are averaged."""
+        return [member for member in self.members if not member.all_data]
+
+    @property
+    def predicting(self) -> list[EnsembleMember]:
+        """Those whose probabilities of the test images are averaged."""
+        return [member for member in self.members if member.test_sha256 is not None]
 
 
 class FoldFacts(Record):

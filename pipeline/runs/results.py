@@ -191,9 +191,9 @@ def is_current(spec: EnsembleSpec, workspace: Workspace) -> bool:
 def is_unchanged(member: EnsembleMember, workspace: Workspace) -> bool:
     """Say whether an ensemble's member is there as it was when it was averaged."""
     paths = workspace.run(member.run)
+    files = [(paths.oof, member.oof_sha256), (paths.test_probs, member.test_sha256)]
     return all(
-        file.exists() and sha256(file) == known
-        for file, known in ((paths.oof, member.oof_sha256), (paths.test_probs, member.test_sha256))
+        file.exists() and sha256(file) == known for file, known in files if known is not None
     )
 
 

@@ -112,16 +112,18 @@ def expect_score(valid: Accuracy, num_test: int) -> ExpectedScore:
     return ExpectedScore(valid.value, float(low / num_test), float(high / num_test), num_test)
 
 
-def describe_expected(valid: Accuracy, num_test: int, num_folds: int) -> str:
+def describe_expected(valid: Accuracy, num_test: int, more: str = "") -> str:
     """Return the sentence that ends a training: the score to expect, and of what.
 
     Args:
         valid: The accuracy on held-out images.
         num_test: Test images that the leaderboard counts.
-        num_folds: Folds whose networks are averaged for the test images; each validation image was
-            seen by the network of one fold only.
+        more: What predicts the test images in place of one fold's network, if anything does.
     """
     sentence = f"expected leaderboard score {expect_score(valid, num_test)}"
-    if num_folds == 1:
-        return sentence
-    return f"{sentence} for one fold; the mean of {num_folds} usually scores a little more"
+    return f"{sentence} for one fold; {more} usually scores a little more" if more else sentence
+
+
+def mean_of(num_folds: int) -> str:
+    """Return what predicts the test images, other than a fold's network; empty for one fold."""
+    return f"the mean of {num_folds}" if num_folds > 1 else ""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -144,6 +145,31 @@ def differences(first: RunSpec, second: RunSpec) -> list[str]:
     if first.recipe != second.recipe and mine["augment"] == others["augment"]:
         found.append(f"the recipe {others['augment']!r} was edited")
     return found
+
+
+def check_warranted(on_all_data: Sequence[RunSpec], validated: Sequence[RunSpec]) -> None:
+    """Refuse networks trained on all rows unless their like, in like numbers, were validated.
+
+    Only then is the accuracy of the folds' mean that of a mean of such networks.
+
+    Raises:
+        UserError: A run is of no kind that was validated, or another mixture of kinds was.
+    """
+    voting, known = Counter(map(_kind, on_all_data)), Counter(map(_kind, validated))
+    for run in [*on_all_data, *validated]:
+        kind = _kind(run)
+        if voting[kind] * len(validated) != known[kind] * len(on_all_data):
+            raise UserError(
+                f"of the kind of {run.name}, {known[kind]} of {len(validated)} runs were validated "
+                f"and {voting[kind]} of {len(on_all_data)} trained on all data; average as many "
+                "runs of every kind in both, differing in the seed alone."
+            )
+
+
+def _kind(run: RunSpec) -> str:
+    """What a run trains, apart from its seed and what it holds out."""
+    settings = run.settings.model_copy(update={"seed": 0, "folds": "0", "valid": 0.1})
+    return json.dumps([settings.identity(), run.recipe], sort_keys=True)
 
 
 def data_differences(config: RunConfig, digits_sha256: str, folds_sha256: str) -> list[str]:

@@ -18,11 +18,13 @@ def preset_names() -> list[str]:
 
 
 def load_preset(name: str) -> dict[str, Any]:
-    """Return a preset's values, those it inherits included, and `members` if it is an ensemble.
+    """Return a preset's values, those it inherits included.
+
+    Those of an ensemble have `members` and perhaps `on_all_data`, see `resolve_members`.
 
     Raises:
         UserError: There is no such preset, it is not valid TOML, its ancestors form a circle, or
-            its members are not tables.
+            its members are not tables, or `on_all_data` is no number of networks.
     """
     values: dict[str, Any] = {}
     seen: list[str] = []
@@ -47,6 +49,9 @@ def load_preset(name: str) -> dict[str, Any]:
     members = values.get("members", [])
     if not (isinstance(members, list) and all(isinstance(each, dict) for each in members)):
         raise UserError(f"preset {name!r}: members must be tables, as in members = [{{seed = 1}}].")
+    number = values.get("on_all_data", 0)
+    if not (isinstance(number, int) and 0 <= number <= 100):
+        raise UserError(f"preset {name!r}: on_all_data = {number!r} must be a number, 0 to 100.")
     return values
 
 
@@ -81,6 +86,7 @@ def resolve(preset: str | None, overrides: Mapping[str, object]) -> Settings:
         slug = str(overrides.get("competition", Settings.model_fields["competition"].default))
         preset = get_competition(slug).preset
     values = load_preset(preset)
+    values.pop("on_all_data", None)
     if members := values.pop("members", []):
         raise UserError(
             f"PRESET={preset} is an ensemble of {len(members)} runs, but a single run is needed "
@@ -96,6 +102,8 @@ def resolve_members(preset: str, overrides: Mapping[str, object]) -> list[Settin
 
     `members = [{…}, {…}]` in a preset holds what each member has other than the preset. `overrides`
     win over both, but a seed among them is added to every member's own: the members stay different.
+    `on_all_data = n` adds n networks of each member, with seeds one after another, that are trained
+    on all rows to predict the test images; the members' folds say how good they are.
 
     Args:
         preset: The preset's name.
@@ -106,6 +114,7 @@ def resolve_members(preset: str, overrides: Mapping[str, object]) -> list[Settin
     """
     values = load_preset(preset)
     members = values.pop("members", [])
+    num_on_all_data = values.pop("on_all_data", 0)
     common = parse_settings(values | dict(overrides), f"preset {preset!r} with your knobs")
     _ = common.fold_numbers
     shift = common.seed if "seed" in overrides else 0
@@ -116,4 +125,10 @@ def resolve_members(preset: str, overrides: Mapping[str, object]) -> list[Settin
             raise UserError(f"{source}: {shared[0]} must be the same for all members.")
         seed = parse_settings(values | own, source).seed + shift
         found.append(parse_settings(values | own | dict(overrides) | {"seed": seed}, source))
-    return found
+    if common.all_data:
+        return found
+    return found + [
+        member.model_copy(update={"folds": "all-data", "seed": member.seed + number})
+        for number in range(num_on_all_data)
+        for member in found
+    ]

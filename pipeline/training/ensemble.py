@@ -20,8 +20,8 @@ from pipeline.runs.results import (
     load_run_digits,
     read_config,
 )
-from pipeline.runs.scoring import NO_VALIDATION, Accuracy, describe_expected
-from pipeline.runs.spec import EnsembleSpec, RunSpec, fingerprint
+from pipeline.runs.scoring import NO_VALIDATION, Accuracy, describe_expected, mean_of
+from pipeline.runs.spec import EnsembleSpec, RunSpec, check_warranted, fingerprint
 from pipeline.runs.workspace import Workspace
 from pipeline.training.forecast import Forecast
 from pipeline.training.inference import predict_run
@@ -57,7 +57,18 @@ def train_ensemble(
         train_run(member, workspace, reporter, force=force, show_network=is_new)
         forecast.finish(member.name, time.perf_counter() - start)
         networks_shown.add(network)
+        _say_so_far(spec.members[:number], workspace, reporter)
     return combine_runs(spec, workspace, reporter, force=force)
+
+
+def _say_so_far(trained: Sequence[RunSpec], workspace: Workspace, reporter: Reporter) -> None:
+    """Say what the mean of these runs is worth, so that one may stop when it is enough."""
+    members = [_read_member(run, workspace) for run in trained]
+    validated = [member for member in members if not member.spec.settings.all_data]
+    if 1 < len(validated) == len(members):
+        labels = load_run_digits(members[0].config, workspace).train_labels
+        accuracy = accuracy_if_validated(_mean([each.valid for each in validated]), labels)
+        reporter.line(f"the mean of {len(validated)} runs so far: {_say(accuracy)}")
 
 
 @dataclass(frozen=True)
@@ -82,7 +93,8 @@ def combine_runs(
 ) -> Accuracy | None:
     """Average the out-of-fold and the test probabilities of finished runs, joined by id.
 
-    Every run counts the same. Test probabilities that are not there yet are predicted.
+    Every run counts the same. Test probabilities that are not there yet are predicted; if some of
+    the runs were trained on all rows, by these alone, with the others as their warrant.
 
     Args:
         spec: The ensemble.
@@ -97,7 +109,13 @@ def combine_runs(
         UserError: The runs cannot be averaged, or the name belongs to another run.
     """
     members = [_read_member(member, workspace) for member in spec.members]
+    on_all_data = [member for member in members if member.spec.settings.all_data]
+    validated = [member for member in members if member not in on_all_data] or on_all_data
+    voting = on_all_data or validated
     _check_alike(members)
+    _check_rows(validated)
+    if voting is not validated:
+        check_warranted([each.spec for each in voting], [each.spec for each in validated])
     paths = workspace.run(spec.name)
     digits = load_run_digits(members[0].config, workspace)
     with locked(paths.lock, f"run {spec.name}"):
@@ -105,21 +123,24 @@ def combine_runs(
         _check_free(spec, workspace, force=force)
         tests = [
             predict_run(member.spec.name, member.spec.settings, workspace, reporter).sorted_by_id()
-            for member in members
+            for member in voting
         ]
-        valid = _mean([member.valid for member in members])
+        valid = _mean([member.valid for member in validated])
         save_probs(paths.test_probs, _mean(tests))
-        write_record(paths.ensemble, _describe(spec.name, members, workspace))
+        write_record(paths.ensemble, _describe(spec.name, members, voting, workspace))
         save_probs(paths.oof, valid)  # written last: the ensemble is finished
     width = max(len(name) for name in [spec.name, *(m.spec.name for m in members)])
     accuracy = accuracy_if_validated(valid, digits.train_labels)
     for member in members:
         own = accuracy_if_validated(member.valid, digits.train_labels)
         reporter.line(f"{member.spec.name:{width}}  {_say(own)}")
-    reporter.line(f"{spec.name:{width}}  {_say(accuracy)}, the mean of {len(members)} runs")
+    reporter.line(f"{spec.name:{width}}  {_say(accuracy)}, the mean of {len(validated)} runs")
     if accuracy:
-        num_folds = len(workspace.run(members[0].spec.name).finished_folds())
-        reporter.line(describe_expected(accuracy, len(digits.test_images), num_folds))
+        num_folds = len(workspace.run(validated[0].spec.name).finished_folds())
+        more = mean_of(num_folds)
+        if voting is not validated:
+            more = f"the mean of {len(voting)} trained on all data"
+        reporter.line(describe_expected(accuracy, len(digits.test_images), more))
     return accuracy
 
 
@@ -161,12 +182,20 @@ def _check_alike_two(first: _Member, other: _Member) -> None:
         raise UserError(
             f"run {b} was trained by another folds.csv than run {a}; train one of them anew."
         )
-    if not np.array_equal(first.valid.ids, other.valid.ids):
+
+
+def _check_rows(validated: Sequence[_Member]) -> None:
+    """Refuse runs that were not validated on the same rows."""
+    first = validated[0]
+    a = first.spec.name
+    for other in validated[1:]:
+        if np.array_equal(first.valid.ids, other.valid.ids):
+            continue
         rows_a, rows_b = len(first.valid.ids), len(other.valid.ids)
         how = f"on {rows_b:,} rows, run {a} on {rows_a:,}"
         if rows_a == rows_b:
             how = f"on other rows than run {a}, {rows_a:,} each"
-        raise UserError(f"run {b} was validated {how}; train the same folds of both.")
+        raise UserError(f"run {other.spec.name} was validated {how}; train the same folds of both.")
 
 
 def _check_free(spec: EnsembleSpec, workspace: Workspace, *, force: bool) -> None:
@@ -194,7 +223,9 @@ def _mean(parts: Sequence[Probs]) -> Probs:
     return Probs(parts[0].ids, mean.astype(np.float32), made_from)
 
 
-def _describe(name: str, members: Sequence[_Member], workspace: Workspace) -> EnsembleConfig:
+def _describe(
+    name: str, members: Sequence[_Member], voting: Sequence[_Member], workspace: Workspace
+) -> EnsembleConfig:
     config = members[0].config
     return EnsembleConfig(
         run=name,
@@ -206,7 +237,10 @@ def _describe(name: str, members: Sequence[_Member], workspace: Workspace) -> En
                 run=member.spec.name,
                 fingerprint=member.fingerprint,
                 oof_sha256=sha256(workspace.run(member.spec.name).oof),
-                test_sha256=sha256(workspace.run(member.spec.name).test_probs),
+                test_sha256=(
+                    sha256(workspace.run(member.spec.name).test_probs) if member in voting else None
+                ),
+                all_data=member.spec.settings.all_data,
             )
             for member in members
         ],

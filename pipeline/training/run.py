@@ -21,7 +21,7 @@ from pipeline.networks import check_model_name
 from pipeline.runs.probs import save_probs
 from pipeline.runs.records import RunConfig
 from pipeline.runs.results import RETRAIN, accuracy_if_validated, join_out_of_fold
-from pipeline.runs.scoring import Accuracy, describe_expected
+from pipeline.runs.scoring import Accuracy, describe_expected, mean_of
 from pipeline.runs.spec import (
     RunSpec,
     data_differences,
@@ -81,7 +81,7 @@ def train_run(
         if (num_folds := len(paths.finished_folds())) > 1:
             reporter.line(f"{num_folds} folds, out of fold: accuracy {accuracy}")
         num_test = len(load_digits(inputs).test_images)
-        reporter.line(describe_expected(accuracy, num_test, num_folds))
+        reporter.line(describe_expected(accuracy, num_test, mean_of(num_folds)))
         return accuracy
 
 
