@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.judging.sides import Comparison
-from pipeline.report.contact_sheet import ContactSheet
-
-Images = npt.NDArray[np.uint8]
-"""uint8 (N, 1, H, W)."""
+from pipeline.report.contact_sheet import Color, ContactSheet
 
 _COLUMNS = 10
 _MOST_ROWS = 5
@@ -27,6 +25,13 @@ _DPI = 170
 
 _GRAY = "0.4"
 _BLUE, _ORANGE = (0, 114, 178), (213, 94, 0)  # told apart by everyone (Okabe and Ito, 2008)
+_STYLES: tuple[dict[str, Any], ...] = (
+    {"size": 7, "weight": "bold"},
+    {"size": 6},
+    {"size": 6},
+    {"size": 6, "color": _GRAY},
+)
+"""Of the lines below a digit."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Group:
     """Positions of the images that one side got right and the other did not, most moved first."""
 
     title: str
-    color: tuple[int, int, int]
+    color: Color
     images: npt.NDArray[np.intp]
 
     @property
@@ -57,20 +62,19 @@ class Group:
         return text
 
 
-def save_changed_digits(path: Path, comparison: Comparison, images: Images) -> None:
+def save_changed_digits(path: Path, comparison: Comparison, images: npt.NDArray[np.uint8]) -> None:
     """Write a PNG of the digits that only one side got right, in two groups.
 
     Each shows its label, what either side said and how sure it was, and its row in `train.csv`;
-    first come those whose label's probability moved most. With several seeds, a side says what
-    its networks' mean probabilities say.
-
-    Args:
-        path: The file to write.
-        comparison: The two sides.
-        images: uint8 (N, 1, H, W), the comparison's images in its order.
+    first come those whose label's probability moved most. The images, uint8 (N, 1, H, W), are the
+    comparison's in its order.
     """
     groups = find_changed(comparison)
-    page = _Page(images.shape[-1], images.shape[-2], groups)
+    height, width = images.shape[-2:]
+    row_height = height + _TEXT
+    page_height = _HEADER + _MARGIN + sum(_TITLE + row_height * each.num_rows for each in groups)
+    page_width = 2 * _MARGIN + _COLUMNS * _CARD
+    page = ContactSheet(page_width, page_height, units_per_inch=_UNITS_PER_INCH, dpi=_DPI)
     page.write(_MARGIN, 9, "Digits that changed sides", size=13, weight="bold")
     names = f"A = {_names(comparison.a.runs)},  B = {_names(comparison.b.runs)}"
     counted = f"{len(comparison.rows):,} validation images"
@@ -81,9 +85,14 @@ def save_changed_digits(path: Path, comparison: Comparison, images: Images) -> N
         page.write(_MARGIN, top + 8, group.caption, size=9, weight="bold", color=color)
         top += _TITLE
         for number, image in enumerate(group.shown):
-            page.put_card(number, top, images[image, 0], group.color)
-            page.label(number, top, _card_texts(comparison, int(image)))
-        top += group.num_rows * page.row_height
+            row, column = divmod(number, _COLUMNS)
+            left = _MARGIN + column * _CARD + (_CARD - width) // 2
+            below = top + row * row_height + height
+            page.put(left, below - height, images[image, 0], group.color)
+            texts = _card_texts(comparison, image)
+            for line, (text, style) in enumerate(zip(texts, _STYLES, strict=True)):
+                page.write(left + width / 2, below + 4.5 + 5.5 * line, text, ha="center", **style)
+        top += group.num_rows * row_height
     path.write_bytes(page.png())
 
 
@@ -101,44 +110,21 @@ def find_changed(comparison: Comparison) -> list[Group]:
     ]
 
 
+def said_of(comparison: Comparison, image: int) -> list[tuple[str, int, np.float32]]:
+    """Return what A and B said of an image: the side's name, the class and its probability.
+
+    With several seeds, a side says what its networks' mean probabilities say.
+    """
+    sides = {"A": comparison.a, "B": comparison.b}
+    means = {name: side.probs[:, image].mean(axis=0) for name, side in sides.items()}
+    return [(name, int(probs.argmax()), probs.max()) for name, probs in means.items()]
+
+
 def _card_texts(comparison: Comparison, image: int) -> list[str]:
-    """What stands below a digit: the label, what either side said, the row."""
-    said = []
-    for name, side in (("A", comparison.a), ("B", comparison.b)):
-        probs = side.probs[:, image].mean(axis=0)
-        said.append(f"{name}: {probs.argmax()}, {100 * probs.max():.0f} %")
+    """What stands below a digit."""
+    said = [f"{side}: {c}, {100 * prob:.0f} %" for side, c, prob in said_of(comparison, image)]
     return [f"label {comparison.labels[image]}", *said, f"row {comparison.rows[image]}"]
 
 
 def _names(runs: list[str]) -> str:
     return runs[0] if len(runs) == 1 else f"{runs[0]} and {len(runs) - 1} more"
-
-
-class _Page(ContactSheet):
-    """Cards in rows: a digit in its group's colour, and what there is to say below it."""
-
-    def __init__(self, width: int, height: int, groups: list[Group]) -> None:
-        self.row_height = height + _TEXT
-        self._digit_width = width
-        page_height = _HEADER + _MARGIN
-        page_height += sum(_TITLE + group.num_rows * self.row_height for group in groups)
-        page_width = 2 * _MARGIN + _COLUMNS * _CARD
-        super().__init__(page_width, page_height, units_per_inch=_UNITS_PER_INCH, dpi=_DPI)
-
-    def put_card(
-        self, number: int, top: int, image: npt.NDArray[np.uint8], color: tuple[int, int, int]
-    ) -> None:
-        """Put a group's digit where it stands in the group, which begins at `top`."""
-        self.put(self._left(number), top + number // _COLUMNS * self.row_height, image, color)
-
-    def label(self, number: int, top: int, texts: list[str]) -> None:
-        """Write lines below a digit: the first bold, the last grey."""
-        middle = self._left(number) + self._digit_width / 2
-        y = top + (number // _COLUMNS + 1) * self.row_height - _TEXT + 4.5
-        bold, gray = {"weight": "bold", "size": 7}, {"color": _GRAY}
-        for line, text in enumerate(texts):
-            style = bold if line == 0 else gray if line == len(texts) - 1 else {}
-            self.write(middle, y + 5.5 * line, text, **{"size": 6, "ha": "center", **style})
-
-    def _left(self, number: int) -> int:
-        return _MARGIN + number % _COLUMNS * _CARD + (_CARD - self._digit_width) // 2

@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+Color = tuple[int, int, int]
+"""Red, green and blue, 0..255."""
+
 
 class ContactSheet:
     """One large picture, counted in pixels of the digits, with text on it.
@@ -16,11 +19,8 @@ class ContactSheet:
     def __init__(self, width: int, height: int, *, units_per_inch: int, dpi: int) -> None:
         """Make an empty page.
 
-        Args:
-            width: Of the page, in pixels of the digits.
-            height: Likewise.
-            units_per_inch: Pixels of the digits in an inch; text sizes are points of that inch.
-            dpi: Pixels of the file in an inch.
+        `units_per_inch` are pixels of the digits, `dpi` those of the file; text sizes are points
+        of that inch.
         """
         from matplotlib.figure import Figure
 
@@ -30,9 +30,7 @@ class ContactSheet:
         self._axes = self._figure.add_axes((0, 0, 1, 1))
         self._axes.set_axis_off()
 
-    def put(
-        self, left: int, top: int, image: npt.NDArray[np.uint8], color: tuple[int, int, int]
-    ) -> None:
+    def put(self, left: int, top: int, image: npt.NDArray[np.uint8], color: Color) -> None:
         """Put a digit, uint8 (H, W), in a frame of that colour, as ink on paper."""
         height, width = image.shape
         frame = self._canvas[top - 1 : top + height + 1, left - 1 : left + width + 1]

@@ -12,7 +12,7 @@ import torch
 
 from pipeline.augment.batched import BatchedRecipe, NotCompilable, compile_recipe, image_keys
 from pipeline.augment.batched.compiled import Leaf
-from pipeline.augment.batched.transform import Draws, Interval
+from pipeline.augment.batched.transform import Draws
 from pipeline.augment.checking import augment_image
 from pipeline.errors import UserError
 from pipeline.report.contact_sheet import ContactSheet
@@ -48,60 +48,42 @@ def save_preview(
 def draw_preview(images: Images, recipe: A.Compose, *, title: str = "", seed: int = 0) -> bytes:
     """Return a PNG: each digit with a row of draws, then each transform alone at its extremes.
 
-    Args:
-        images: uint8 (N, 1, H, W), a row each; ten digits in their order make a good picture.
-        recipe: The recipe. What the batched engine cannot run is drawn by albumentations.
-        title: What to call it.
-        seed: Of the draws.
+    Each of the images, uint8 (N, 1, H, W), has a row; ten digits in their order make a good
+    picture. What the batched engine cannot run is drawn by albumentations. `seed` is of the draws.
     """
     engine, drawn = _draws(recipe, images, seed)
     strips = list(_strips(recipe, images, seed))
-    page = _Page(images.shape[-1], images.shape[-2], len(images), len(strips))
+    height, width = images.shape[-2:]
+    step, row_height = width + _GAP, height + _GAP
+    strips_top = _HEADER + len(images) * row_height + (20 if strips else 0)
+    page = ContactSheet(
+        _MARGIN + _COLUMNS * step + _GAP,
+        strips_top + len(strips) * (_LABELS + row_height) + _GAP,
+        units_per_inch=_UNITS_PER_INCH,
+        dpi=_DPI,
+    )
+
+    def put(column: int, top: int, image: Image) -> None:
+        page.put(_MARGIN + column * step, top, image, _BLUE if column == 0 else (215, 215, 215))
+
     page.write(_GAP, 9, title or "Recipe", size=12, weight="bold")
     page.write(_GAP, 19, engine, size=7, color=_GRAY)
     page.write(_MARGIN, _HEADER - 5, "original", size=6, color=_GRAY)
-    page.write(_MARGIN + page.step, _HEADER - 5, "draws", size=6, color=_GRAY)
+    page.write(_MARGIN + step, _HEADER - 5, "draws", size=6, color=_GRAY)
     for row, image in enumerate(images):
-        top = page.digit_top(row)
         for column, shown in enumerate([image[0], *drawn[:, row, 0]]):
-            page.put_in(column, top, shown)
+            put(column, _HEADER + row * row_height, shown)
     if strips:
         heading = "Each transform alone: at both ends of its ranges, then draws"
-        page.write(_MARGIN, page.strip_top(0) - _LABELS - 8, heading, size=7, color=_GRAY)
+        page.write(_MARGIN, strips_top - 8, heading, size=7, color=_GRAY)
     for row, (name, cells) in enumerate(strips):
-        top = page.strip_top(row)
-        page.write(_MARGIN - _GAP, top + page.step / 2, name, size=7, ha="right")
+        top = strips_top + row * (_LABELS + row_height) + _LABELS
+        page.write(_MARGIN - _GAP, top + step / 2, name, size=7, ha="right")
         for column, (label, shown) in enumerate(cells):
-            page.put_in(column, top, shown)
-            middle = page.left(column) + page.step / 2 - _GAP / 2
+            put(column, top, shown)
+            middle = _MARGIN + column * step + width / 2
             page.write(middle, top - 2, label, size=5.5, ha="center", va="bottom", color=_GRAY)
     return page.png()
-
-
-class _Page(ContactSheet):
-    """Rows of digits, then strips of labelled ones."""
-
-    def __init__(self, width: int, height: int, num_digits: int, num_strips: int) -> None:
-        self.step = width + _GAP
-        self._row = height + _GAP
-        self._strips_top = _HEADER + num_digits * self._row + (20 if num_strips else 0)
-        self._strip = self._row + _LABELS
-        page_width = _MARGIN + _COLUMNS * self.step + _GAP
-        page_height = self._strips_top + num_strips * self._strip + _GAP
-        super().__init__(page_width, page_height, units_per_inch=_UNITS_PER_INCH, dpi=_DPI)
-
-    def left(self, column: int) -> int:
-        return _MARGIN + column * self.step
-
-    def digit_top(self, row: int) -> int:
-        return _HEADER + row * self._row
-
-    def strip_top(self, row: int) -> int:
-        return self._strips_top + row * self._strip + _LABELS
-
-    def put_in(self, column: int, top: int, image: Image) -> None:
-        """Put an image into a column; the first column's frame is blue."""
-        self.put(self.left(column), top, image, _BLUE if column == 0 else (215, 215, 215))
 
 
 def _draws(recipe: A.Compose, images: Images, seed: int) -> tuple[str, Images]:
@@ -137,24 +119,20 @@ def _strips(recipe: A.Compose, images: Images, seed: int) -> Iterator[Strip]:
     """Yield a strip for each transform of the recipe, whatever it stands under."""
     image = images[6 % len(images)][None]  # of ten digits in order the 6: half a turn makes a 9
     for transform in _transforms(recipe):
-        name, alone = type(transform).__name__, A.Compose([_certain(transform)])
+        alone = A.Compose([_certain(transform)])
         cells = [("original", image[0, 0])]
         try:
-            (leaf,) = compile_recipe(
-                A.Compose([_certain(transform)]), size=images.shape[-2:]
-            ).leaves
+            compiled = compile_recipe(alone, size=images.shape[-2:])
         except NotCompilable:
-            alone = A.Compose([_certain(transform)])
             with contextlib.suppress(UserError):  # its image has another size: nothing to show
                 for draw in range(_COLUMNS - 1):
                     drawn = _by_albumentations(alone, image, seed, draw)
                     cells.append(("draw", drawn[0, 0]))
         else:
-            cells += _extremes(leaf, image)
-            compiled = BatchedRecipe([leaf])
+            cells += _extremes(compiled.leaves[0], image)
             for epoch in range(_COLUMNS - len(cells)):
                 cells.append(("draw", _by_batches(compiled, image, seed, epoch)[0, 0]))
-        yield f"{name}\np = {transform.p:g}", cells[:_COLUMNS]
+        yield f"{type(transform).__name__}\np = {transform.p:g}", cells
 
 
 def _transforms(node: Any) -> Iterator[A.BasicTransform]:
@@ -175,33 +153,28 @@ def _certain(transform: A.BasicTransform) -> A.BasicTransform:
 
 def _extremes(leaf: Leaf, image: Images) -> list[tuple[str, Image]]:
     """Return the image under each parameter's least and greatest value, the others in between."""
-    intervals = leaf.transform.intervals
-    shown = {
-        name: (low, high)
-        for name, (low, high) in intervals.items()
+    ends = [
+        (name, end)
+        for name, (low, high) in leaf.transform.intervals.items()
         # Draws on [0, 1) stand for something else: a number of pixels, a place, a choice.
         if low < high and (low, high) != (0.0, 1.0)
-    }
-    if 2 * len(shown) > _COLUMNS - 1:
+        for end in (low, high)
+    ]
+    if len(ends) > _COLUMNS - 1:
         return []
-    cells = []
-    for name, ends in shown.items():
-        for end in ends:
-            cells.append((f"{name.replace('_', ' ')}\n{end:.3g}", _at(leaf, image, {name: end})))
-    return cells
+    return [
+        (f"{name.replace('_', ' ')}\n{end:.3g}", _at(leaf, image, {name: end}))
+        for name, end in ends
+    ]
 
 
 def _at(leaf: Leaf, image: Images, fixed: Mapping[str, float]) -> Image:
-    def middle(interval: Interval) -> float:
-        return (interval[0] + interval[1]) / 2
-
     values = {
-        name: torch.tensor([fixed.get(name, middle(interval))], dtype=torch.float32)
-        for name, interval in leaf.transform.intervals.items()
+        name: torch.tensor([fixed.get(name, (low + high) / 2)], dtype=torch.float32)
+        for name, (low, high) in leaf.transform.intervals.items()
     }
     keys = image_keys(0, 0, torch.zeros(1, dtype=torch.int64))
-    size = (image.shape[-2], image.shape[-1])
-    params = leaf.transform.draw(Draws(values, keys, 0), size)
+    params = leaf.transform.draw(Draws(values, keys, 0), image.shape[-2:])
     pixels = torch.from_numpy(image).to(torch.float32)
     shown: Image = leaf.apply(pixels, params).to(torch.uint8)[0, 0].numpy()
     return shown
