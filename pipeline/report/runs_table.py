@@ -1,7 +1,7 @@
 """The table of all runs: its rows, their order, and how they are printed."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,8 +27,11 @@ from pipeline.runs.scoring import Accuracy
 from pipeline.runs.workspace import RunPaths, Workspace
 from pipeline.settings.fields import parse_settings
 
+_Labels = dict[str, npt.NDArray[np.uint8]]
+"""Hash of a data set → its labels, each read only once."""
 
-@dataclass(frozen=True)
+
+@dataclass
 class RunRow:
     """What is known of one run.
 
@@ -65,79 +68,64 @@ class RunRow:
 
 def list_runs(workspace: Workspace) -> list[RunRow]:
     """Return a row for every folder of `runs/`, damaged ones included, in no order."""
-    collector = _Collector(workspace)
-    return [collector.row(paths) for paths in workspace.runs()]
+    labels: _Labels = {}
+    return [_read_row(paths, workspace, labels) for paths in workspace.runs()]
 
 
-@dataclass(frozen=True)
-class _Collector:
-    """Reads runs, the labels of each data set only once."""
+def _read_row(paths: RunPaths, workspace: Workspace, labels: _Labels) -> RunRow:
+    """Everything about a run that can be read."""
+    name = paths.folder.name
+    row = RunRow(name, paths.changed_at())
+    try:
+        record = find_run(name, workspace)
+        if record is None:
+            raise UserError(
+                f"runs/{name} holds no run: it has neither config.toml nor ensemble.toml."
+            )
+        _configure(row, record, workspace)
+        row.accuracy = _accuracy(record, workspace, labels)
+        receipt = workspace.receipt(name)
+        row.score = read_record(receipt, Receipt).score if receipt.exists() else None
+    except UserError as error:
+        row.fault = str(error)
+    return row
 
-    workspace: Workspace
-    labels: dict[str, npt.NDArray[np.uint8]] = field(default_factory=dict)
 
-    def row(self, paths: RunPaths) -> RunRow:
-        """Everything about a run that can be read."""
-        name = paths.folder.name
-        row = RunRow(name, paths.changed_at())
-        try:
-            record = find_run(name, self.workspace)
-            if record is None:
-                raise UserError(
-                    f"runs/{name} holds no run: it has neither config.toml nor ensemble.toml."
-                )
-            row = self._configure(row, record)
-            row = replace(row, accuracy=self._accuracy(record))
-            return replace(row, score=self._score(name))
-        except UserError as error:
-            return replace(row, fault=str(error))
-
-    def _configure(self, row: RunRow, record: RunConfig | EnsembleConfig) -> RunRow:
-        """The row with the settings and the time of its training, or of its members'."""
-        names = record.member_names
-        configs = [read_config(name, self.workspace) for name in names or [record.run]]
-        paths = [self.workspace.run(config.run) for config in configs]
-        settings = [
-            parse_settings(config.settings, f"the configuration of run {config.run}")
-            for config in configs
-        ]
-        return replace(
-            row,
-            num_members=len(names),
-            competition=record.competition,
-            preset=_join_names(config.preset for config in configs),
-            model=_join_names(each.model for each in settings),
-            augment=_join_names(each.augment for each in settings),
-            seeds=tuple(sorted({each.seed for each in settings})),
-            folds_done=min(len(each.finished_folds()) for each in paths),
-            num_folds=1 if settings[0].all_data else NUM_FOLDS // settings[0].num_valid_folds,
-            elapsed_s=_elapsed_s(paths),
-        )
-
-    def _accuracy(self, record: RunConfig | EnsembleConfig) -> Accuracy | None:
-        """The accuracy over all finished folds; None before the first is finished."""
-        if not self.workspace.run(record.run).oof.exists():
-            return None
-        out_of_fold = load_out_of_fold(record.run, self.workspace, may_be_empty=True)
-        if record.digits_sha256 not in self.labels:
-            digits = load_run_digits(record, self.workspace)
-            self.labels[record.digits_sha256] = digits.train_labels
-        return accuracy_if_validated(out_of_fold, self.labels[record.digits_sha256])
-
-    def _score(self, name: str) -> float | None:
-        try:
-            return read_record(self.workspace.receipt(name), Receipt).score
-        except FileNotFoundError:
-            return None
+def _configure(row: RunRow, record: RunConfig | EnsembleConfig, workspace: Workspace) -> None:
+    """Fill in the settings and the time of the run's training, or of its members'."""
+    names = record.member_names
+    configs = [read_config(name, workspace) for name in names or [record.run]]
+    runs = [workspace.run(config.run) for config in configs]
+    settings = [
+        parse_settings(config.settings, f"the configuration of run {config.run}")
+        for config in configs
+    ]
+    histories = [read_history(path) for run in runs for path in run.histories()]
+    row.num_members = len(names)
+    row.competition = record.competition
+    row.preset = _join_names(config.preset for config in configs)
+    row.model = _join_names(each.model for each in settings)
+    row.augment = _join_names(each.augment for each in settings)
+    row.seeds = tuple(sorted({each.seed for each in settings}))
+    row.folds_done = min(len(run.finished_folds()) for run in runs)
+    row.num_folds = 1 if settings[0].all_data else NUM_FOLDS // settings[0].num_valid_folds
+    row.elapsed_s = sum(epoch.elapsed_s for history in histories for epoch in history)
 
 
 def _join_names(values: Iterable[str]) -> str:
     return "+".join(sorted(set(values)))
 
 
-def _elapsed_s(runs: Sequence[RunPaths]) -> float:
-    histories = (read_history(path) for run in runs for path in run.histories())
-    return sum(epoch.elapsed_s for history in histories for epoch in history)
+def _accuracy(
+    record: RunConfig | EnsembleConfig, workspace: Workspace, labels: _Labels
+) -> Accuracy | None:
+    """The accuracy over all finished folds; None before the first is finished."""
+    if not workspace.run(record.run).oof.exists():
+        return None
+    out_of_fold = load_out_of_fold(record.run, workspace, may_be_empty=True)
+    if record.digits_sha256 not in labels:
+        labels[record.digits_sha256] = load_run_digits(record, workspace).train_labels
+    return accuracy_if_validated(out_of_fold, labels[record.digits_sha256])
 
 
 _ORDERS: dict[str, tuple[Callable[[RunRow], Any], bool]] = {
@@ -168,42 +156,28 @@ def sort_rows(rows: Iterable[RunRow], by: str) -> list[RunRow]:
     value, greatest_first = _ORDERS[by]
     newest = sorted(rows, key=lambda row: row.changed_at, reverse=True)
     known = [row for row in newest if value(row) is not None]
-    return [
-        *sorted(known, key=value, reverse=greatest_first),
-        *(row for row in newest if value(row) is None),
-    ]
-
-
-_COLUMNS = {
-    "run": "name",
-    "seed": "right",
-    "folds": "right",
-    "accuracy": "right",
-    "images": "right",
-    "time": "right",
-    "score": "right",
-}
-_CSV_COLUMNS = (
-    *("run", "changed_at", "competition", "preset", "model", "augment", "seeds", "members"),
-    *("folds_done", "num_folds", "accuracy", "low", "high", "correct", "total", "elapsed_s"),
-    *("score", "fault"),
-)
+    unknown = [row for row in newest if value(row) is None]
+    return sorted(known, key=value, reverse=greatest_first) + unknown
 
 
 def runs_table(rows: Sequence[RunRow]) -> Table:
     """Return the runs as a table of two lines each, in the order given."""
-    table = new_table("Runs", _COLUMNS)
+    numbers = ("seed", "folds", "accuracy", "images", "time", "score")
+    table = new_table("Runs", {"run": "name"} | dict.fromkeys(numbers, "right"))
     for row in rows:
-        accuracy = row.accuracy
+        accuracy: Text | str = ""
+        if row.accuracy:
+            low, high = row.accuracy.interval()
+            interval = (f"{low:.4f}-{high:.4f}", "dim")
+            accuracy = Text.assemble(f"{row.accuracy.value:.4f}\n", interval)
+        seeds = ",".join(map(str, row.seeds))
         table.add_row(
             Text.assemble(row.name, "\n", (_describe(row), "dim")),
-            _join_seeds(row.seeds),
+            seeds if len(row.seeds) <= 3 else f"{len(row.seeds)} seeds",  # a narrow column
             f"{row.folds_done}/{row.num_folds}" if row.num_folds else "",
-            Text.assemble(f"{accuracy.value:.4f}\n", (_interval(accuracy.interval()), "dim"))
-            if accuracy
-            else "",
-            f"{accuracy.total:,}" if accuracy else "",
-            _clock(row.elapsed_s) if row.elapsed_s else "",
+            accuracy,
+            f"{row.accuracy.total:,}" if row.accuracy else "",
+            str(timedelta(seconds=round(row.elapsed_s))) if row.elapsed_s else "",
             "" if row.score is None else f"{row.score:.5f}",
         )
     return table
@@ -212,49 +186,34 @@ def runs_table(rows: Sequence[RunRow]) -> Table:
 def _describe(row: RunRow) -> str:
     if not row.model:
         return "  damaged"
-    parts = f"{row.preset}, {row.model}, {row.augment}"
-    return f"  {row.num_members}× {parts}" if row.num_members else f"  {parts}"
+    members = f"{row.num_members}× " if row.num_members else ""
+    return f"  {members}{row.preset}, {row.model}, {row.augment}"
 
 
-def _join_seeds(seeds: Sequence[int]) -> str:
-    """At most three, so that the column stays narrow."""
-    return ",".join(map(str, seeds)) if len(seeds) <= 3 else f"{len(seeds)} seeds"
-
-
-def _interval(interval: tuple[float, float]) -> str:
-    return f"{interval[0]:.4f}-{interval[1]:.4f}"
-
-
-def _clock(elapsed_s: float) -> str:
-    """Hours, minutes and seconds, as 1:02:03 or 0:02:03."""
-    return str(timedelta(seconds=round(elapsed_s)))
+_CSV_COLUMNS: dict[str, Callable[[RunRow], object]] = {
+    "run": lambda row: row.name,
+    "changed_at": lambda row: datetime.fromtimestamp(row.changed_at, UTC).isoformat(
+        timespec="seconds"
+    ),
+    "competition": lambda row: row.competition,
+    "preset": lambda row: row.preset,
+    "model": lambda row: row.model,
+    "augment": lambda row: row.augment,
+    "seeds": lambda row: " ".join(map(str, row.seeds)),
+    "members": lambda row: row.num_members,
+    "folds_done": lambda row: row.folds_done,
+    "num_folds": lambda row: row.num_folds,
+    "accuracy": lambda row: row.accuracy and row.accuracy.value,
+    "low": lambda row: row.accuracy and row.accuracy.interval()[0],
+    "high": lambda row: row.accuracy and row.accuracy.interval()[1],
+    "correct": lambda row: row.accuracy and row.accuracy.correct,
+    "total": lambda row: row.accuracy and row.accuracy.total,
+    "elapsed_s": lambda row: round(row.elapsed_s, 1),
+    "score": lambda row: row.score,
+    "fault": lambda row: row.fault,
+}
 
 
 def runs_csv(rows: Sequence[RunRow]) -> str:
     """Return the runs as CSV, in the order given."""
-    return csv_text(_CSV_COLUMNS, [_csv_row(row) for row in rows])
-
-
-def _csv_row(row: RunRow) -> dict[str, object]:
-    accuracy = row.accuracy
-    low, high = accuracy.interval() if accuracy else (None, None)
-    return {
-        "run": row.name,
-        "changed_at": datetime.fromtimestamp(row.changed_at, UTC).isoformat(timespec="seconds"),
-        "competition": row.competition,
-        "preset": row.preset,
-        "model": row.model,
-        "augment": row.augment,
-        "seeds": " ".join(map(str, row.seeds)),
-        "members": row.num_members,
-        "folds_done": row.folds_done,
-        "num_folds": row.num_folds,
-        "accuracy": accuracy and accuracy.value,
-        "low": low,
-        "high": high,
-        "correct": accuracy and accuracy.correct,
-        "total": accuracy and accuracy.total,
-        "elapsed_s": round(row.elapsed_s, 1),
-        "score": row.score,
-        "fault": row.fault,
-    }
+    return csv_text(_CSV_COLUMNS, rows)

@@ -1,6 +1,6 @@
 """The user's submissions beside what was expected of each, and their table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
@@ -61,16 +61,16 @@ def list_entries(competition: Competition, workspace: Workspace) -> tuple[list[E
     receipts, notes = _read_receipts(competition, workspace)
     if not competition.on_kaggle:
         receipts.sort(key=lambda receipt: receipt.submitted_at, reverse=True)
-        return [entry_of_receipt(receipt, competition.num_test) for receipt in receipts], notes
+        return [_entry_of_receipt(each, competition.num_test) for each in receipts], notes
     listing = list_submissions(competition)
-    listed = listing.submissions
-    entries, unlisted = join_submissions(listed, receipts, competition.num_test)
     if listing.missing:
         notes.append(f"older submissions may be missing here: {listing.missing}")
+    by_mark = {receipt.mark: receipt for receipt in receipts if receipt.mark}
+    entries = [_join(each, by_mark, competition.num_test) for each in listing.submissions]
     notes += [
         f"{workspace.receipt(receipt.run).relative_to(workspace.root)}: Kaggle's list of your "
-        f"newest {len(listed)} submissions has none marked {receipt.mark}."
-        for receipt in unlisted
+        f"newest {len(entries)} submissions has none marked {mark}."
+        for mark, receipt in by_mark.items()
     ]
     return entries, notes
 
@@ -88,13 +88,7 @@ def _read_receipts(
     return [each for each in receipts if each.competition == competition.slug], notes
 
 
-def entry_of_receipt(receipt: Receipt, num_test: int) -> Entry:
-    """Return what a receipt says of its submission.
-
-    Args:
-        receipt: The receipt.
-        num_test: Images on the leaderboard, for receipts that do not know it.
-    """
+def _entry_of_receipt(receipt: Receipt, num_test: int) -> Entry:
     valid = _valid(receipt)
     return Entry(
         submitted_at=receipt.submitted_at,
@@ -108,42 +102,25 @@ def entry_of_receipt(receipt: Receipt, num_test: int) -> Entry:
     )
 
 
-def join_submissions(
-    listed: Iterable[Submission], receipts: Sequence[Receipt], num_test: int
-) -> tuple[list[Entry], list[Receipt]]:
-    """Join Kaggle's list with the receipts, by the mark that every submission of ours carries.
+def _join(submission: Submission, by_mark: dict[str, Receipt], num_test: int) -> Entry:
+    """Join a submission with its receipt, which it takes out of `by_mark`.
 
-    A submission whose receipt is gone (another computer, a second upload of the run) still tells
-    its run and accuracy in its message. One that this pipeline did not make is kept as it is.
-
-    Args:
-        listed: The submissions, in Kaggle's order.
-        receipts: Those of this competition.
-        num_test: Images on the leaderboard.
-
-    Returns:
-        An entry for every submission, in the same order; and the receipts of submissions that the
-        list does not have.
+    One whose receipt is gone (another computer, a second upload of the run) still tells its run
+    and accuracy in its message. One that this pipeline did not make is kept as it is.
     """
-    by_mark = {receipt.mark: receipt for receipt in receipts if receipt.mark}
-    entries = []
-    for submission in listed:
-        said = parse_message(submission.description)
-        receipt = by_mark.pop(said.mark, None) if said else None
-        valid = _valid(receipt) if receipt else said.accuracy if said else None
-        entries.append(
-            Entry(
-                submitted_at=submission.date,
-                run=said.run if said else "",
-                message=submission.description,
-                valid=valid,
-                expected=_expect(valid, receipt, num_test),
-                status=submission.status,
-                score=submission.score,
-                reference=submission.reference,
-            )
-        )
-    return entries, list(by_mark.values())
+    said = parse_message(submission.description)
+    receipt = by_mark.pop(said.mark, None) if said else None
+    valid = _valid(receipt) if receipt else said.accuracy if said else None
+    return Entry(
+        submitted_at=submission.date,
+        run=said.run if said else "",
+        message=submission.description,
+        valid=valid,
+        expected=_expect(valid, receipt, num_test),
+        status=submission.status,
+        score=submission.score,
+        reference=submission.reference,
+    )
 
 
 def _valid(receipt: Receipt) -> Accuracy | None:
@@ -162,27 +139,17 @@ def summarise(entries: Iterable[Entry]) -> str:
     verdicts = [entry.verdict for entry in entries if entry.verdict]
     if not verdicts:
         return "no score yet that a run's validation had promised anything about"
-    inside = verdicts.count("inside")
     several = len(verdicts) > 1
     scores = "scores inside their 95 % intervals" if several else "score inside its 95 % interval"
-    line = f"{inside} of {len(verdicts)} {scores}"
+    line = f"{verdicts.count('inside')} of {len(verdicts)} {scores}"
     apart = [f"{verdicts.count(side)} {side}" for side in ("below", "above") if side in verdicts]
     return f"{line} ({', '.join(apart)})" if apart else line
 
 
 _COLUMNS = {
-    "submitted": "left",
-    "run": "name",
-    "out of\nfold": "right",
-    "images": "right",
-    "expected 95 %": "right",
-    "score": "right",
-    "": "left",
+    **{"submitted": "left", "run": "name", "out of\nfold": "right", "images": "right"},
+    **{"expected 95 %": "right", "score": "right", "": "left"},
 }
-_CSV_COLUMNS = (
-    *("submitted_at", "reference", "run", "valid_accuracy", "valid_correct", "valid_total"),
-    *("expected_low", "expected_high", "status", "score", "verdict", "message"),
-)
 _STYLE = {"inside": "green", "below": "red", "above": "yellow", "": ""}
 
 
@@ -203,24 +170,22 @@ def submissions_table(title: str, entries: Sequence[Entry]) -> Table:
     return table
 
 
+_CSV_COLUMNS: dict[str, Callable[[Entry], object]] = {
+    "submitted_at": lambda entry: entry.submitted_at,
+    "reference": lambda entry: entry.reference,
+    "run": lambda entry: entry.run,
+    "valid_accuracy": lambda entry: entry.valid and entry.valid.value,
+    "valid_correct": lambda entry: entry.valid and entry.valid.correct,
+    "valid_total": lambda entry: entry.valid and entry.valid.total,
+    "expected_low": lambda entry: entry.expected and entry.expected.low,
+    "expected_high": lambda entry: entry.expected and entry.expected.high,
+    "status": lambda entry: entry.status,
+    "score": lambda entry: entry.score,
+    "verdict": lambda entry: entry.verdict,
+    "message": lambda entry: entry.message,
+}
+
+
 def submissions_csv(entries: Sequence[Entry]) -> str:
     """Return the submissions as CSV, in the order given."""
-    return csv_text(_CSV_COLUMNS, [_csv_row(entry) for entry in entries])
-
-
-def _csv_row(entry: Entry) -> dict[str, object]:
-    valid, expected = entry.valid, entry.expected
-    return {
-        "submitted_at": entry.submitted_at,
-        "reference": entry.reference,
-        "run": entry.run,
-        "valid_accuracy": valid and valid.value,
-        "valid_correct": valid and valid.correct,
-        "valid_total": valid and valid.total,
-        "expected_low": expected and expected.low,
-        "expected_high": expected and expected.high,
-        "status": entry.status,
-        "score": entry.score,
-        "verdict": entry.verdict,
-        "message": entry.message,
-    }
+    return csv_text(_CSV_COLUMNS, entries)

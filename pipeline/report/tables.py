@@ -2,18 +2,19 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 from rich.table import Table
 from rich.text import Text
+
+_Row = TypeVar("_Row")
 
 
 def new_table(title: str, columns: Mapping[str, str]) -> Table:
     """Return an empty table whose long names are broken rather than cut.
 
-    Args:
-        title: What stands above it.
-        columns: Heading → "left", "right", or "name" for the one column that gives way.
+    `columns` are heading → "left", "right", or "name" for the one column that gives way.
     """
     table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for heading, kind in columns.items():
@@ -29,10 +30,10 @@ def one_line(text: str) -> Text:
     return Text(" ".join(text.split()), style="dim", overflow="ellipsis", no_wrap=True)
 
 
-def csv_text(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
-    """Return rows as CSV with a header, None as an empty cell."""
+def csv_text(columns: Mapping[str, Callable[[_Row], object]], rows: Iterable[_Row]) -> str:
+    """Return rows as CSV; `columns` are heading → how a row's value is told, None if unknown."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([value(row) for value in columns.values()] for row in rows)
     return text.getvalue()
