@@ -12,7 +12,7 @@ from pipeline.data.randomness import derive_seed
 from pipeline.report.charts import FIRST, MUTED, draw
 from pipeline.report.evidence import Evidence
 from pipeline.report.sprites import SpriteSheet
-from pipeline.report.templating import Section, render
+from pipeline.report.templating import render
 from pipeline.runs.scoring import Accuracy
 
 NUM_BINS = 15
@@ -23,13 +23,7 @@ _DRAWS = 1_000
 
 @dataclass(frozen=True)
 class Bin:
-    """The images whose confidence lies in one interval.
-
-    Attributes:
-        low, high: Its ends; `low` itself lies in the bin below.
-        confidence: Their mean confidence.
-        accuracy: How many of them are read right.
-    """
+    """The images whose confidence lies above `low` and up to `high`, and its mean."""
 
     low: float
     high: float
@@ -39,14 +33,14 @@ class Bin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far confidence and accuracy lie apart.
+    """How far confidence and accuracy lie apart, over all images and in each bin with images.
 
     Attributes:
-        bins: Those with images in them, by confidence.
+        bins: By confidence.
         error: The expected calibration error, in [0, 1].
         chance: What `error` would reach in 95 of 100 such sets of images for a network whose
             confidences are exactly its chances of being right.
-        confidence: The mean confidence of all images.
+        confidence: The mean.
         accuracy: Of all images.
     """
 
@@ -69,22 +63,21 @@ class Calibration:
 def calibrate(confidence: npt.NDArray[np.floating], correct: npt.NDArray[np.bool_]) -> Calibration:
     """Measure calibration in `NUM_BINS` bins of equal width.
 
+    Of N images, `confidence` (N,) is the probability of the predicted class, and `correct` (N,)
+    whether that is right.
+
     The expected calibration error is the mean over the images of |accuracy - mean confidence| of
     their bin (Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML
     2017). Chance alone keeps it above zero. How far is found by drawing whether each image is
     right with its own confidence as the probability (consistency resampling: Bröcker and Smith,
     "Increasing the Reliability of Reliability Diagrams", Weather and Forecasting 22, 2007).
-
-    Args:
-        confidence: (N,), the probability of the predicted class.
-        correct: (N,), whether the prediction is right.
     """
     confidence = confidence.astype(np.float64)
     which = np.clip(np.ceil(confidence * NUM_BINS).astype(np.int64) - 1, 0, NUM_BINS - 1)
     counts = np.bincount(which, minlength=NUM_BINS)
     expected = np.bincount(which, confidence, NUM_BINS)
 
-    def error(right: npt.NDArray[np.floating] | npt.NDArray[np.integer]) -> float:
+    def error(right: npt.NDArray[np.number]) -> float:
         return float(np.abs(right - expected).sum() / len(confidence))
 
     right = np.bincount(which, correct, NUM_BINS)
@@ -110,12 +103,10 @@ def calibrate(confidence: npt.NDArray[np.floating], correct: npt.NDArray[np.bool
     )
 
 
-def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
-    """Return the section."""
-    _ = sheet  # it shows no digits
+def section(evidence: Evidence, sheet: SpriteSheet) -> Markup:
+    """Return the section; it shows no digits."""
     found = of(evidence)
-    body = render("calibration.html", found=found, num_bins=NUM_BINS, chart=_chart(found))
-    return Section("calibration", "Calibration", body)
+    return render("calibration.html", found=found, num_bins=NUM_BINS, chart=_chart(found))
 
 
 def of(evidence: Evidence) -> Calibration:
@@ -126,33 +117,22 @@ def of(evidence: Evidence) -> Calibration:
 
 def _chart(found: Calibration) -> Markup:
     """The reliability curve, above the number of images in each bin."""
+    confidences = np.array([each.confidence for each in found.bins])
+    values = np.array([each.accuracy.value for each in found.bins])
+    totals = [each.accuracy.total for each in found.bins]
+    ends = np.array([each.accuracy.interval() for each in found.bins]).T
 
     def paint(figure: Figure) -> None:
         curve, histogram = figure.subplots(2, sharex=True, height_ratios=(3, 1))
-        confidences = np.array([each.confidence for each in found.bins])
-        values = np.array([each.accuracy.value for each in found.bins])
-        ends = np.array([each.accuracy.interval() for each in found.bins]).T
         curve.plot([0, 1], [0, 1], color=MUTED, linestyle=":", label="perfectly calibrated")
-        curve.errorbar(
-            confidences,
-            values,
-            yerr=np.abs(ends - values),
-            fmt="o-",
-            color=FIRST,
-            capsize=2,
-            label="this run, 95 % interval",
-        )
+        style = {"fmt": "o-", "color": FIRST, "capsize": 2, "label": "this run, 95 % interval"}
+        curve.errorbar(confidences, values, yerr=np.abs(ends - values), **style)
         curve.set_ylabel("share read right")
         curve.set_ylim(-0.02, 1.04)
         curve.legend()
-        histogram.bar(
-            [each.low for each in found.bins],
-            [each.accuracy.total for each in found.bins],
-            width=1 / NUM_BINS,
-            align="edge",
-            color=FIRST,
-            edgecolor="none",
-        )
+        lows = [each.low for each in found.bins]
+        style = {"align": "edge", "color": FIRST, "edgecolor": "none"}
+        histogram.bar(lows, totals, width=1 / NUM_BINS, **style)
         histogram.set_yscale("log")
         histogram.yaxis.set_major_locator(LogLocator(numticks=4))
         histogram.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
@@ -162,7 +142,7 @@ def _chart(found: Calibration) -> Markup:
         histogram.set_xlabel("confidence: probability of the class predicted")
 
     said = "; ".join(
-        f"confidence {each.confidence:.2f}: {each.accuracy.value:.2f} of {each.accuracy.total:,}"
-        for each in found.bins
+        f"confidence {confidence:.2f}: {value:.2f} of {total:,}"
+        for confidence, value, total in zip(confidences, values, totals, strict=True)
     )
     return draw(f"Reliability curve: share read right by confidence. {said}.", paint)

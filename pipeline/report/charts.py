@@ -11,15 +11,9 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 # matplotlib knows no CSS variables: it draws in these stand-ins, which are replaced in its output.
-INK, MUTED, GRID, FIRST, SECOND, BAD = (f"#01020{digit}" for digit in range(6))
-_VARIABLES = {
-    INK: "var(--ink)",
-    MUTED: "var(--muted)",
-    GRID: "var(--line)",
-    FIRST: "var(--first)",
-    SECOND: "var(--second)",
-    BAD: "var(--bad)",
-}
+_VARIABLES = ("--ink", "--muted", "--line", "--first", "--second")
+_STAND_INS = [f"#01020{digit}" for digit in range(len(_VARIABLES))]
+INK, MUTED, GRID, FIRST, SECOND = _STAND_INS
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: small, selectable, in the reader's font
@@ -62,25 +56,20 @@ def draw(description: str, paint: Callable[[Figure], None]) -> Markup:
         paint(figure)
         file = io.StringIO()
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    # matplotlib numbers its ids anew in every file; on one page they must differ.
-    prefix = f"c{hashlib.sha256(description.encode()).hexdigest()[:6]}-"
-    return _inline(file.getvalue(), description, prefix)
-
-
-def _inline(text: str, description: str, prefix: str) -> Markup:
-    """Turn an SVG file into an element of a page."""
-    body = text[text.index("</defs>") + len("</defs>") : text.rindex("</svg>")]
+    text = file.getvalue()
     view_box = re.search(r'viewBox="([^"]+)"', text)
     assert view_box, "matplotlib always writes one"
+    body = text[text.index("</defs>") + len("</defs>") : text.rindex("</svg>")]
     body = re.sub(r"<!--.*?-->\s*", "", body)
-    body = re.sub(r' id="', f' id="{prefix}', body)
-    body = re.sub(r"url\(#", f"url(#{prefix}", body)
-    body = re.sub(r'xlink:href="#', f'href="#{prefix}', body)
+    # matplotlib numbers its ids anew in every file; on one page they must differ.
+    prefix = f"c{hashlib.sha256(description.encode()).hexdigest()[:6]}-"
+    body = body.replace(' id="', f' id="{prefix}').replace("url(#", f"url(#{prefix}")
+    body = body.replace('xlink:href="#', f'href="#{prefix}')
     body = re.sub(r" ?font-family: [^;\"]+;?", "", body)
     body = re.sub(r"(\.\d\d)\d+", r"\1", body)
     body = re.sub(r"\s+", " ", body)
-    for stand_in, variable in _VARIABLES.items():
-        body = body.replace(stand_in, variable)
+    for stand_in, variable in zip(_STAND_INS, _VARIABLES, strict=True):
+        body = body.replace(stand_in, f"var({variable})")
     return Markup(
         f'<svg class="chart" role="img" viewBox="{view_box[1]}" '
         f'aria-label="{escape(description)}">{body}</svg>'

@@ -1,6 +1,7 @@
 """Accuracy by class, and the confusion matrix with the images behind each cell."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,9 +10,9 @@ from matplotlib.figure import Figure
 
 from pipeline.report.charts import FIRST, draw
 from pipeline.report.evidence import Evidence
-from pipeline.report.shown import ShownDigit, show
+from pipeline.report.shown import show
 from pipeline.report.sprites import SpriteSheet
-from pipeline.report.templating import Section, render
+from pipeline.report.templating import render
 from pipeline.runs.scoring import Accuracy
 
 _MOST_WRONG = 40
@@ -19,29 +20,6 @@ _MOST_WRONG = 40
 
 _MOST_RIGHT = 16
 """Digits shown of one class's right answers."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """All images of one label that were read as one class.
-
-    Attributes:
-        label: The label's name.
-        read_as: The class's name.
-        right: Whether they are the same.
-        anchor: Its id on the page.
-        count: How many there are.
-        heat: How dark to paint it: 0 for none, 1 for the most frequent mistake.
-        digits: Some of them: the surest of the mistakes, the least sure of the right ones.
-    """
-
-    label: str
-    read_as: str
-    right: bool
-    anchor: str
-    count: int
-    heat: float
-    digits: list[ShownDigit]
 
 
 @dataclass(frozen=True)
@@ -87,65 +65,57 @@ def class_rows(evidence: Evidence) -> list[ClassRow]:
     ]
 
 
-def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
+def section(evidence: Evidence, sheet: SpriteSheet) -> Markup:
     """Return the section."""
     cells = _cells(evidence, sheet)
-    wrong = [cell for row in cells for cell in row if cell.count and not cell.right]
-    wrong.sort(key=lambda cell: -cell.count)
+    wrong = [cell for row in cells for cell in row if cell["count"] and not cell["right"]]
     rows = class_rows(evidence)
-    body = render(
+    return render(
         "classes.html",
         names=evidence.competition.class_names,
         rows=rows,
         chart=_chart(rows),
         cells=cells,
-        wrong=wrong,
+        commonest=max(wrong, key=lambda cell: cell["count"], default=None),
     )
-    return Section("classes", "Classes and confusions", body)
 
 
-def _cells(evidence: Evidence, sheet: SpriteSheet) -> list[list[Cell]]:
-    """One cell for each pair of label and prediction, labels down."""
+def _cells(evidence: Evidence, sheet: SpriteSheet) -> list[list[dict[str, Any]]]:
+    """What is shown of each pair of label and prediction, labels down."""
     names, labels = evidence.competition.class_names, evidence.valid_labels
     predictions = evidence.predictions
     matrix = confusion_matrix(labels, predictions, len(names))
     most = max(1, (matrix - np.diag(np.diag(matrix))).max())
     confidence = evidence.out_of_fold.probs.max(axis=1)
 
-    def cell(label: int, read_as: int) -> Cell:
+    def cell(label: int, read_as: int) -> dict[str, Any]:
         right = label == read_as
         behind = np.flatnonzero((labels == label) & (predictions == read_as))
         order = confidence[behind].argsort(kind="stable")
+        # The least sure of the right ones, the surest of the mistakes.
         chosen = behind[order[:_MOST_RIGHT]] if right else behind[order[::-1][:_MOST_WRONG]]
-        return Cell(
-            label=names[label],
-            read_as=names[read_as],
-            right=right,
-            anchor=f"cell-{label}-{read_as}",
-            count=len(behind),
-            heat=0.0 if right else len(behind) / most,
-            digits=[show(evidence, sheet, int(index)) for index in chosen],
-        )
+        return {
+            "label": names[label],
+            "read_as": names[read_as],
+            "right": right,
+            "anchor": f"cell-{label}-{read_as}",
+            "count": len(behind),
+            "heat": 0.0 if right else len(behind) / most,  # 1 for the most frequent mistake
+            "digits": [show(evidence, sheet, index) for index in chosen],
+        }
 
     return [[cell(i, j) for j in range(len(names))] for i in range(len(names))]
 
 
 def _chart(rows: list[ClassRow]) -> Markup:
     """Each class's accuracy with its interval."""
+    values = np.array([row.accuracy.value for row in rows])
+    ends = np.array([row.accuracy.interval() for row in rows]).T
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
-        values = np.array([row.accuracy.value for row in rows])
-        ends = np.array([row.accuracy.interval() for row in rows]).T
-        places = np.arange(len(rows))
-        axes.errorbar(
-            100 * values,
-            places,
-            xerr=100 * np.abs(ends - values),
-            fmt="o",
-            color=FIRST,
-            capsize=3,
-        )
+        places, error = np.arange(len(rows)), 100 * np.abs(ends - values)
+        axes.errorbar(100 * values, places, xerr=error, fmt="o", color=FIRST, capsize=3)
         axes.set_yticks(places, [row.name for row in rows])
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)

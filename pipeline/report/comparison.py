@@ -1,68 +1,46 @@
 """The run beside another: the verdict, its figures, and the digits that changed sides."""
 
-from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from pipeline.judging.sides import Comparison, Side
+from pipeline.judging.sides import Comparison
 from pipeline.judging.words import headline, list_facts
-from pipeline.report.changed_digits import find_changed
+from pipeline.report.changed_digits import find_changed, said_of
 from pipeline.report.charts import FIRST, MUTED, draw
 from pipeline.report.evidence import Evidence
-from pipeline.report.sprites import Sprite, SpriteSheet
-from pipeline.report.templating import Section, render
+from pipeline.report.sprites import SpriteSheet
+from pipeline.report.templating import render
 
 
-@dataclass(frozen=True)
-class ChangedDigit:
-    """An image that only one side got right.
-
-    Attributes:
-        sprite: Its place in the sheet.
-        row: Its row in `train.csv`.
-        label: The name of its label.
-        said: For A and B, the class said and its probability; with several seeds, of their mean.
-    """
-
-    sprite: Sprite
-    row: int
-    label: str
-    said: list[tuple[str, str, float]]
-
-
-def section(evidence: Evidence, comparison: Comparison, sheet: SpriteSheet) -> Section:
+def section(evidence: Evidence, comparison: Comparison, sheet: SpriteSheet) -> Markup:
     """Return the section."""
+    names = evidence.competition.class_names
+
+    def show(image: int) -> dict[str, Any]:
+        row = int(comparison.rows[image])
+        return {
+            "sprite": sheet.place(("train", row), evidence.train_images[row]),
+            "row": row,
+            "label": names[comparison.labels[image]],
+            "said": [
+                (side, names[read_as], float(prob))
+                for side, read_as, prob in said_of(comparison, image)
+            ],
+        }
+
     groups = [
-        (group.caption, [_show(evidence, comparison, sheet, int(image)) for image in group.shown])
+        (group.caption, [show(image) for image in group.shown])
         for group in find_changed(comparison)
     ]
-    body = render(
+    return render(
         "comparison.html",
         headline=headline(comparison.difference),
         chart=_chart(comparison),
         facts=list_facts(comparison),
         groups=groups,
         run=evidence.run,
-    )
-    return Section("comparison", "Did it help?", body)
-
-
-def _show(
-    evidence: Evidence, comparison: Comparison, sheet: SpriteSheet, image: int
-) -> ChangedDigit:
-    names = evidence.competition.class_names
-    row = int(comparison.rows[image])
-
-    def said_by(name: str, side: Side) -> tuple[str, str, float]:
-        probs = side.mean_probs[image]
-        return name, names[probs.argmax()], float(probs.max())
-
-    return ChangedDigit(
-        sprite=sheet.place(("train", row), evidence.train_images[row]),
-        row=row,
-        label=names[comparison.labels[image]],
-        said=[said_by("A", comparison.a), said_by("B", comparison.b)],
     )
 
 

@@ -11,23 +11,22 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullF
 from pipeline.report.charts import FIRST, SECOND, draw
 from pipeline.report.evidence import Evidence
 from pipeline.report.sprites import SpriteSheet
-from pipeline.report.templating import Section, render
+from pipeline.report.templating import render
 from pipeline.runs.history import EpochNumbers
 
 _LONGEST_TABLE = 150
 """Rows of numbers printed below the curves; beyond, `history.csv` is named instead."""
 
 
-def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
-    """Return the section."""
-    _ = sheet  # it shows no digits
+def section(evidence: Evidence, sheet: SpriteSheet) -> Markup:
+    """Return the section; it shows no digits."""
     named = [
         (training.config.run, fold.name, fold.history)
         for training in evidence.trainings
         for fold in training.folds
     ]
     histories = [history for _, _, history in named]
-    body = render(
+    return render(
         "curves.html",
         loss=_loss_chart(histories, validated=evidence.is_validated),
         accuracy=_accuracy_chart(histories) if evidence.is_validated else None,
@@ -35,7 +34,6 @@ def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
         several_runs=len(evidence.trainings) > 1,
         table=named if sum(map(len, histories)) <= _LONGEST_TABLE else None,
     )
-    return Section("curves", "Learning curves", body)
 
 
 def _loss_chart(histories: list[list[EpochNumbers]], *, validated: bool) -> Markup:
@@ -48,7 +46,6 @@ def _loss_chart(histories: list[list[EpochNumbers]], *, validated: bool) -> Mark
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
         axes.yaxis.set_minor_formatter(NullFormatter())
-        _label_epochs(axes)
         axes.set_ylabel("mean cross-entropy, nats")
         axes.legend()
 
@@ -67,11 +64,10 @@ def _accuracy_chart(histories: list[list[EpochNumbers]]) -> Markup:
             ends = np.array([e.valid.interval() for e in histories[0]]).T
             epochs = [e.epoch for e in histories[0]]
             axes.fill_between(epochs, *(100 * ends), color=FIRST, alpha=0.2, lw=0)
-        _label_epochs(axes)
         axes.set_ylabel("validation accuracy, %")
 
-    last = [history[-1].valid for history in histories]
-    correct, total = sum(a.correct for a in last), sum(a.total for a in last)
+    last = [history[-1] for history in histories]
+    correct, total = sum(e.valid_correct for e in last), sum(e.valid_total for e in last)
     said = f"At the end {100 * correct / total:.2f} % of {total:,} validation images"
     return draw(f"Validation accuracy after each epoch. {said}.", paint)
 
@@ -96,8 +92,5 @@ def _lines(
             linewidth=0.8 if many else 1.6,
             label=label if index == 0 else None,
         )
-
-
-def _label_epochs(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")

@@ -1,15 +1,14 @@
 """A map of validation images by what the network makes of them."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
+from markupsafe import Markup
 
 from pipeline.data.randomness import derive_seed
 from pipeline.report.evidence import Evidence
-from pipeline.report.shown import ShownDigit, show
+from pipeline.report.shown import show
 from pipeline.report.sprites import SpriteSheet
-from pipeline.report.templating import Section, render
+from pipeline.report.templating import render
 from pipeline.runs.probs import Probs
 
 MOST_ROWS = 1_500
@@ -24,34 +23,10 @@ _WIDTH, _HEIGHT, _LEFT, _MARGIN = 660, 520, 20, 14
 """The map in units of its SVG element: its size, where its frame begins, the frame's margin."""
 
 
-@dataclass(frozen=True)
-class Dot:
-    """One image on the map.
-
-    Attributes:
-        x, y: Its place in the SVG element.
-        class_index: Its label, 0..K-1.
-        digit: The image.
-    """
-
-    x: float
-    y: float
-    class_index: int
-    digit: ShownDigit
-
-    @property
-    def wrong(self) -> bool:
-        """Whether it was misread."""
-        return self.digit.label != self.digit.read_as
-
-
 def choose_rows(valid: Probs, labels: npt.NDArray[np.integer], seed: int) -> npt.NDArray[np.int64]:
     """Return the rows to lay out, at most `MOST_ROWS`, sorted: the mistakes, then any others.
 
-    Args:
-        valid: Probabilities of the validation images of one network.
-        labels: (N,), of all rows of `train.csv`.
-        seed: Of the choice.
+    `valid` is of one network; `labels` (N,) are of all rows of `train.csv`.
     """
     wrong = valid.probs.argmax(axis=1) != labels[valid.ids]
     # A stable sort of shuffled rows: the mistakes come first, whatever else there is at random.
@@ -61,14 +36,10 @@ def choose_rows(valid: Probs, labels: npt.NDArray[np.integer], seed: int) -> npt
 
 
 def lay_out(features: npt.NDArray[np.float32], seed: int) -> npt.NDArray[np.float32]:
-    """Return places on a plane, float32 (M, 2), where similar features lie close together.
+    """Return places on a plane, float32 (M, 2), where similar features (M, F) lie close together.
 
     It is t-SNE (van der Maaten and Hinton, JMLR 9, 2008), scikit-learn's, started from the two
-    principal components.
-
-    Args:
-        features: (M, F), M ≥ 2.
-        seed: Of the few random decisions.
+    principal components. M is at least 2.
     """
     from sklearn.manifold import TSNE
 
@@ -84,7 +55,7 @@ def lay_out(features: npt.NDArray[np.float32], seed: int) -> npt.NDArray[np.floa
     return places
 
 
-def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
+def section(evidence: Evidence, sheet: SpriteSheet) -> Markup:
     """Return the section."""
     laid_out = evidence.map
     assert laid_out is not None, "a run with validation images has a map"
@@ -92,20 +63,20 @@ def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
     indices = np.searchsorted(evidence.out_of_fold.ids, laid_out.rows)
     labels = evidence.train_labels[laid_out.rows]
     dots = [
-        Dot(float(x), float(y), int(label), show(evidence, sheet, int(index)))
-        for (x, y), label, index in zip(places, labels, indices, strict=True)
+        (x, y, label, show(evidence, sheet, index))
+        for (x, y), label, index in zip(places.tolist(), labels, indices, strict=True)
     ]
-    dots.sort(key=lambda dot: dot.wrong)  # the mistakes are drawn last, over the others
+    dots.sort(key=lambda dot: dot[-1].wrong)  # the mistakes are drawn last, over the others
     names = [
-        (index, evidence.competition.class_names[index], np.median(places[labels == index], axis=0))
-        for index in np.unique(labels)
+        (evidence.competition.class_names[label], np.median(places[labels == label], axis=0))
+        for label in np.unique(labels)
     ]
-    body = render(
+    return render(
         "embedding.html",
         map=laid_out,
         dots=dots,
         names=names,
-        num_wrong=sum(dot.wrong for dot in dots),
+        num_wrong=sum(digit.wrong for *_, digit in dots),
         perplexity=_PERPLEXITY,
         iterations=ITERATIONS,
         width=_WIDTH,
@@ -113,7 +84,6 @@ def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
         left=_LEFT,
         several_networks=evidence.num_networks > 1,
     )
-    return Section("map", "The digits as the network sees them", body)
 
 
 def _scale(places: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:

@@ -18,8 +18,7 @@ class Fold:
     """One finished training.
 
     Attributes:
-        number: Which one.
-        name: What it is called: "fold 3", or "all data".
+        number, name: Which one, and what it is called: "fold 3", or "all data".
         valid: Its validation probabilities; ids are rows of `train.csv`; none of all data.
         history: Its epochs, in order.
         facts: Where it was trained; None if it was trained before that was recorded.
@@ -51,11 +50,10 @@ class Training:
 
 @dataclass(frozen=True)
 class Map:
-    """Validation images laid out on a plane by what a network makes of them.
+    """Validation images of a run's fold laid out on a plane by what its network makes of them.
 
     Attributes:
-        run: Whose network.
-        fold: The name of its fold.
+        run, fold: Their names.
         rows: int64 (M,), rows of `train.csv`.
         places: float (M, 2), no unit.
         num_valid: Validation images of that fold, of which the M were taken.
@@ -74,8 +72,7 @@ class Evidence:
 
     Attributes:
         run: Its name.
-        competition: What it is about.
-        manifest: The data.
+        competition, manifest: What it is about.
         train_images: uint8 (N, C, H, W), in the order of `train.csv`.
         train_labels: uint8 (N,).
         test_images: uint8 (T, C, H, W), the first of `test.csv`; ids are 1..T.

@@ -1,7 +1,6 @@
 """Everything that a report shows of a run, read from its files."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
@@ -17,7 +16,6 @@ from pipeline.networks.summary import summarise
 from pipeline.report.embedding import choose_rows, lay_out
 from pipeline.report.evidence import Evidence, Fold, Map, Training
 from pipeline.report.recipe_picture import draw_preview
-from pipeline.report.testset import NUM_SHOWN
 from pipeline.runs.history import read_history
 from pipeline.runs.probs import Probs, load_probs
 from pipeline.runs.records import EnsembleConfig, FoldFacts, Receipt, RunConfig
@@ -33,6 +31,7 @@ from pipeline.training.device import Device
 from pipeline.training.fold import fold_name
 from pipeline.training.inference import average_networks, predict_features, restore_network
 
+_NUM_TEST_IMAGES = 60
 _BATCH = 512
 
 
@@ -61,8 +60,7 @@ def gather(
             'with a lower rate, such as SET="learning_rate=0.001".'
         )
     on_step(1)
-    inputs = workspace.input(get_competition(record.competition))
-    test_images = digits.test_images[:NUM_SHOWN]
+    test_images = digits.test_images[:_NUM_TEST_IMAGES]
     probs = [
         average_networks(
             workspace.run(training.config.run),
@@ -77,6 +75,7 @@ def gather(
     on_step(1)
     laid_out = _map(trainings[0], workspace, digits, device)
     on_step(1)
+    inputs, receipt = workspace.input(get_competition(record.competition)), workspace.receipt(run)
     return Evidence(
         run=run,
         competition=inputs.competition,
@@ -89,7 +88,7 @@ def gather(
         out_of_fold=out_of_fold,
         trainings=trainings,
         map=laid_out,
-        receipt=_read_receipt(workspace.receipt(run)),
+        receipt=read_record(receipt, Receipt) if receipt.exists() else None,
     )
 
 
@@ -134,35 +133,21 @@ def _read_training(run: str, workspace: Workspace, digits: Digits) -> Training:
 
 
 def _read_fold(number: int, paths: FoldPaths) -> Fold:
-    try:
-        facts = read_record(paths.facts, FoldFacts)
-    except FileNotFoundError:
-        facts = None
+    facts = read_record(paths.facts, FoldFacts) if paths.facts.exists() else None
     history = read_history(paths.history)
     return Fold(number, fold_name(number), load_probs(paths.oof), history, facts)
 
 
-def _read_receipt(path: Path) -> Receipt | None:
-    try:
-        return read_record(path, Receipt)
-    except FileNotFoundError:
-        return None
-
-
 def _map(training: Training, workspace: Workspace, digits: Digits, device: Device) -> Map | None:
     """Lay out validation images of the training's first fold by its network's features."""
-    if not len(training.folds[0].valid.ids):
+    fold, paths = training.folds[0], workspace.run(training.config.run)
+    if not len(fold.valid.ids):
         return None
-    fold, seed = training.folds[0], training.config.settings["seed"]
+    seed = training.config.settings["seed"]
     rows = choose_rows(fold.valid, digits.train_labels, seed)
-    model, preprocessing = restore_network(workspace.run(training.config.run).fold(fold.number))
+    model, preprocessing = restore_network(paths.fold(fold.number))
     features = predict_features(
         model.to(device.torch), digits.train_images[rows], preprocessing, device, batch_size=_BATCH
     )
-    return Map(
-        run=training.config.run,
-        fold=fold.name,
-        rows=rows,
-        places=lay_out(features, seed),
-        num_valid=len(fold.valid.ids),
-    )
+    places = lay_out(features, seed)
+    return Map(training.config.run, fold.name, rows, places, num_valid=len(fold.valid.ids))

@@ -1,52 +1,52 @@
-"""How the run was made: network, settings, data, versions, time and memory."""
+"""How the run was made: recipe, network, settings, data, versions, time and memory."""
 
+import base64
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from pipeline.report.evidence import Evidence, Fold
+from markupsafe import Markup
+
+from pipeline.report.evidence import Evidence, Training
 from pipeline.report.sprites import SpriteSheet
-from pipeline.report.templating import Section, render
+from pipeline.report.templating import render
 from pipeline.runs.results import accuracy_if_validated
-from pipeline.runs.scoring import Accuracy
 from pipeline.settings.fields import EXECUTION_FIELDS, Settings
 
-
-@dataclass(frozen=True)
-class FoldRow:
-    """One line of the table of trainings.
-
-    Attributes:
-        run: The run.
-        fold: Its training.
-        accuracy: Of its validation images; None without any.
-    """
-
-    run: str
-    fold: Fold
-    accuracy: Accuracy | None
-
-    @property
-    def elapsed_s(self) -> float:
-        """Seconds of all its epochs."""
-        return sum(epoch.elapsed_s for epoch in self.fold.history)
+_MOST_PICTURES = 3
+"""Of recipes on a page; each takes 0.2 MB."""
 
 
-def network_section(evidence: Evidence, sheet: SpriteSheet) -> Section:
+def augmentation(evidence: Evidence, sheet: SpriteSheet) -> Markup:
+    """Return the section on the recipes: one picture for each, as `make preview` draws it."""
+    recipes: dict[str, Training] = {}
+    for training in evidence.trainings:
+        recipes.setdefault(training.config.recipe, training)
+    pictures = [
+        (
+            str(training.config.settings["augment"]),
+            Markup(f"data:image/png;base64,{base64.b64encode(training.preview).decode()}"),
+            json.dumps(json.loads(text), indent=1),
+        )
+        for text, training in list(recipes.items())[:_MOST_PICTURES]
+    ]
+    return render("augmentation.html", pictures=pictures, num_recipes=len(recipes))
+
+
+def network(evidence: Evidence, sheet: SpriteSheet) -> Markup:
     """Return the section on the network, layer by layer."""
-    _ = sheet
     networks = {str(t.config.settings["model"]): t.network for t in evidence.trainings}
-    return Section("network", "Network", render("network.html", networks=networks))
+    return render("network.html", networks=networks)
 
 
-def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
+def section(evidence: Evidence, sheet: SpriteSheet) -> Markup:
     """Return the section on everything else."""
-    _ = sheet
     configs = [training.config for training in evidence.trainings]
     rows = [
-        FoldRow(
+        (
             training.config.run,
             fold,
             accuracy_if_validated(fold.valid, evidence.train_labels),
+            sum(epoch.elapsed_s for epoch in fold.history),
         )
         for training in evidence.trainings
         for fold in training.folds
@@ -61,10 +61,10 @@ def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
     versions = [("digit-recognizer-pipeline", _distinct(c.code_version for c in configs))]
     for library in configs[0].libraries:
         versions.append((library, _distinct(c.libraries.get(library) for c in configs)))
-    body = render(
+    return render(
         "making.html",
         rows=rows,
-        total_s=sum(row.elapsed_s for row in rows),
+        total_s=sum(elapsed_s for *_, elapsed_s in rows),
         presets=_distinct(config.preset for config in configs),
         settings=settings,
         versions=versions,
@@ -72,7 +72,6 @@ def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
         folds_sha256=_distinct(config.folds_sha256 for config in configs),
         several_runs=len(configs) > 1,
     )
-    return Section("making", "How it was made", body)
 
 
 def _distinct(values: Iterable[object]) -> str:

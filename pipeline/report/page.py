@@ -7,44 +7,36 @@ from markupsafe import Markup
 from pipeline import __version__
 from pipeline.judging.sides import Comparison
 from pipeline.report import (
-    augmentation,
     calibration,
     classes,
     comparison,
     curves,
     embedding,
     making,
-    mistakes,
+    shown,
     suspects,
-    testset,
     verdict,
 )
 from pipeline.report.evidence import Evidence
 from pipeline.report.sprites import GUTTER_PX, SpriteSheet
-from pipeline.report.templating import Section, render
+from pipeline.report.templating import render
 
-_Writer = Callable[[Evidence, SpriteSheet], Section]
+ALL_SECTIONS: dict[str, tuple[str, Callable[[Evidence, SpriteSheet], Markup]]] = {
+    "verdict": ("Verdict", verdict.section),
+    "curves": ("Learning curves", curves.section),
+    "classes": ("Classes and confusions", classes.section),
+    "mistakes": ("Worst mistakes", shown.mistakes),
+    "labels": ("Labels that look wrong", suspects.section),
+    "calibration": ("Calibration", calibration.section),
+    "map": ("The digits as the network sees them", embedding.section),
+    "augmentation": ("Augmentation", making.augmentation),
+    "test": ("First test images", shown.first_test_images),
+    "network": ("Network", making.network),
+    "making": ("How it was made", making.section),
+}
+"""Id on the page → heading, and what writes all below it."""
 
-ALL_SECTIONS: list[_Writer] = [
-    verdict.section,
-    curves.section,
-    classes.section,
-    mistakes.section,
-    suspects.section,
-    calibration.section,
-    embedding.section,
-    augmentation.section,
-    testset.section,
-    making.network_section,
-    making.section,
-]
-_ABOUT_VALIDATION: list[_Writer] = [
-    classes.section,
-    mistakes.section,
-    suspects.section,
-    calibration.section,
-    embedding.section,
-]
+_ABOUT_VALIDATION = {"classes", "mistakes", "labels", "calibration", "map"}
 
 
 def render_page(
@@ -59,12 +51,14 @@ def render_page(
         compared: The run as side B beside another; None leaves that section out.
         on_section: Called with 1 after each section, at most as often as `ALL_SECTIONS` are many.
     """
-    _, height, width = evidence.competition.image_shape
-    sheet = SpriteSheet(height, width)
-    sections = [comparison.section(evidence, compared, sheet)] if compared else []
-    for section in ALL_SECTIONS:
-        if evidence.is_validated or section not in _ABOUT_VALIDATION:
-            sections.append(section(evidence, sheet))
+    sheet = SpriteSheet(*evidence.competition.image_shape[1:])
+    sections = []
+    if compared:
+        body = comparison.section(evidence, compared, sheet)
+        sections.append(("comparison", "Did it help?", body))
+    for anchor, (title, write) in ALL_SECTIONS.items():
+        if evidence.is_validated or anchor not in _ABOUT_VALIDATION:
+            sections.append((anchor, title, write(evidence, sheet)))
         on_section(1)
     return render(
         "page.html",
@@ -82,8 +76,7 @@ def render_page(
 
 def _describe(evidence: Evidence) -> str:
     """What the run is, in a line."""
-    trainings = evidence.trainings
-    count = evidence.num_networks
+    trainings, count = evidence.trainings, evidence.num_networks
     networks = f"{count} network{'s' if count > 1 else ''}"
     if len(trainings) > 1:
         return f"the mean of {len(trainings)} runs, {networks}"

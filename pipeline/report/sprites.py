@@ -29,49 +29,37 @@ class SpriteSheet:
 
     def __init__(self, height: int, width: int) -> None:
         self.height, self.width = height, width
-        self._images: list[npt.NDArray[np.uint8]] = []
-        self._places: dict[Hashable, Sprite] = {}
+        self._cell_height, self._cell_width = height + 2 * GUTTER_PX, width + 2 * GUTTER_PX
+        self._digits: dict[Hashable, tuple[Sprite, npt.NDArray[np.uint8]]] = {}
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self._digits)
 
     def place(self, key: Hashable, image: npt.NDArray[np.uint8]) -> Sprite:
         """Return the sprite of an image, which is added unless its key was placed before.
 
-        Args:
-            key: Which image it is.
-            image: uint8 (C, H, W), of which the first channel is shown; 255 is ink.
+        Of the image, uint8 (C, H, W), the first channel is shown; 255 is ink.
         """
-        if key not in self._places:
-            row, column = divmod(len(self._images), _COLUMNS)
-            self._places[key] = Sprite(column, row)
-            self._images.append(image[0])
-        return self._places[key]
+        if key not in self._digits:
+            row, column = divmod(len(self), _COLUMNS)
+            self._digits[key] = Sprite(column, row), image[0]
+        return self._digits[key][0]
 
     @property
     def size_px(self) -> tuple[int, int]:
         """Width and height of the picture in pixels."""
-        cell_height, cell_width = self._cell_px
-        return _COLUMNS * cell_width, max(self._num_rows, 1) * cell_height
-
-    @property
-    def _cell_px(self) -> tuple[int, int]:
-        return self.height + 2 * GUTTER_PX, self.width + 2 * GUTTER_PX
-
-    @property
-    def _num_rows(self) -> int:
-        return -(-len(self._images) // _COLUMNS)
+        num_rows = max(1, -(-len(self) // _COLUMNS))
+        return _COLUMNS * self._cell_width, num_rows * self._cell_height
 
     def data_uri(self) -> str:
         """Return the picture as a PNG in a data: address."""
         from matplotlib.image import imsave
 
         width, height = self.size_px
-        cell_height, cell_width = self._cell_px
         picture = np.zeros((height, width, 4), dtype=np.uint8)
-        for image, place in zip(self._images, self._places.values(), strict=True):
-            top = place.row * cell_height + GUTTER_PX
-            left = place.column * cell_width + GUTTER_PX
+        for sprite, image in self._digits.values():
+            top = sprite.row * self._cell_height + GUTTER_PX
+            left = sprite.column * self._cell_width + GUTTER_PX
             picture[top : top + self.height, left : left + self.width, 3] = image
         file = io.BytesIO()
         imsave(file, picture, format="png")

@@ -2,11 +2,12 @@
 
 import numpy as np
 import numpy.typing as npt
+from markupsafe import Markup
 
 from pipeline.report.evidence import Evidence
 from pipeline.report.shown import show
 from pipeline.report.sprites import SpriteSheet
-from pipeline.report.templating import Section, render
+from pipeline.report.templating import render
 
 _SHOWN = 24
 
@@ -38,15 +39,14 @@ def suspicious_labels(
     return order
 
 
-def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
+def section(evidence: Evidence, sheet: SpriteSheet) -> Markup:
     """Return the section."""
     found = suspicious_labels(evidence.out_of_fold.probs, evidence.valid_labels)
-    body = render(
+    return render(
         "suspects.html",
-        digits=[show(evidence, sheet, int(index)) for index in found[:_SHOWN]],
+        digits=[show(evidence, sheet, index) for index in found[:_SHOWN]],
         num_found=len(found),
         total=len(evidence.out_of_fold.ids),
         num_train=len(evidence.train_labels),
         train_csv=evidence.competition.train_csv,
     )
-    return Section("labels", "Labels that look wrong", body)

@@ -1,26 +1,10 @@
 """The templates, and how numbers are written in them."""
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the page.
-
-    Attributes:
-        anchor: Its id, unique on the page.
-        title: Its heading.
-        body: What stands below the heading.
-    """
-
-    anchor: str
-    title: str
-    body: Markup
 
 
 def render(template: str, **values: Any) -> Markup:

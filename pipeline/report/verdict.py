@@ -1,21 +1,22 @@
 """The verdict: what a reader in a hurry should take away."""
 
+from markupsafe import Markup
+
 from pipeline.report import calibration
 from pipeline.report.classes import class_rows
 from pipeline.report.evidence import Evidence
 from pipeline.report.sprites import SpriteSheet
 from pipeline.report.suspects import suspicious_labels
-from pipeline.report.templating import Section, render
+from pipeline.report.templating import render
 from pipeline.runs.scoring import expect_score
 
 
-def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
-    """Return the section."""
-    _ = sheet  # it shows no digits
+def section(evidence: Evidence, sheet: SpriteSheet) -> Markup:
+    """Return the section; it shows no digits."""
     if not evidence.is_validated:
-        return Section("verdict", "Verdict", render("unvalidated.html", evidence=evidence))
+        return render("unvalidated.html", evidence=evidence)
     rows = class_rows(evidence)
-    body = render(
+    return render(
         "verdict.html",
         evidence=evidence,
         accuracy=evidence.accuracy,
@@ -27,4 +28,3 @@ def section(evidence: Evidence, sheet: SpriteSheet) -> Section:
         calibration=calibration.of(evidence),
         num_suspects=len(suspicious_labels(evidence.out_of_fold.probs, evidence.valid_labels)),
     )
-    return Section("verdict", "Verdict", body)
