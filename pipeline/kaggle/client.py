@@ -7,7 +7,7 @@ import csv
 import io
 import json
 import re
-import shutil
+import tempfile
 import time
 import zipfile
 import zlib
@@ -21,9 +21,6 @@ from pipeline.data.competition import Competition
 from pipeline.kaggle.command import CommandTimeout, Output, run_kaggle
 from pipeline.kaggle.credentials import check_credentials
 from pipeline.kaggle.faults import KaggleFault, fault_of
-
-__all__ = ["KaggleFault", "Limits", "Submission", "check_credentials", "download"]
-__all__ += ["Listing", "ask_for", "list_submissions", "submission_limits", "submit"]
 
 _CALL_TIMEOUT_S = 60.0
 # 2.2.5 goes on for 369 s with an upload host that cannot be reached.
@@ -60,12 +57,7 @@ class Submission:
 
 @dataclass(frozen=True)
 class Listing:
-    """Your submissions, newest first.
-
-    Attributes:
-        submissions: What was read of Kaggle's list.
-        missing: Why there may be older ones, in a sentence; empty if these are all.
-    """
+    """Your submissions, newest first; and why there may be older ones, "" if these are all."""
 
     submissions: list[Submission]
     missing: str = ""
@@ -90,38 +82,32 @@ def download(
 
     Args:
         competition: One that is on Kaggle.
-        folder: An empty folder that the caller removes.
+        folder: Where to put the archive.
         reporter: Gets the progress.
         stall_s: Give up when not one byte arrives for so long.
 
-    Returns:
-        The archive's path, in `folder`.
-
     Raises:
         UserError: There are no credentials, Kaggle refuses, the download fails, or what arrives
-            is damaged twice in a row; `folder` is left without any part of it.
+            is damaged twice in a row.
     """
     check_credentials(
         f"or download the zip from {competition.url}/data in a browser and run "
         f"`make data ZIP=~/Downloads/{competition.slug}.zip`."
     )
-    archive = folder / f"{competition.slug}.zip"
-    reporter.line(f"Downloading {archive.name} from Kaggle.")
-    for is_last in (False, True):
-        _clear(folder, competition)
-        try:
+    name = f"{competition.slug}.zip"
+    reporter.line(f"Downloading {name} from Kaggle.")
+    damage = ""
+    for _ in range(2):
+        if damage:
+            reporter.line(f"The download was damaged ({damage}); trying once more from the start.")
+        with tempfile.TemporaryDirectory(dir=folder) as fresh:
+            archive = Path(fresh, name)
             _download_once(competition, archive, reporter, stall_s)
             damage = _damage(archive)
-        except BaseException:
-            _clear(folder, competition)
-            raise
-        if damage is None:
-            return archive
-        _clear(folder, competition)
-        if not is_last:
-            reporter.line(f"The download was damaged ({damage}); trying once more from the start.")
+            if not damage:
+                return archive.replace(folder / name)
     raise KaggleFault(
-        f"Kaggle's {archive.name} arrived damaged twice ({damage}); try again later, or download "
+        f"Kaggle's {name} arrived damaged twice ({damage}); try again later, or download "
         f"it from {competition.url}/data in a browser and run `make data ZIP=...`.",
         refused=False,
     )
@@ -135,28 +121,26 @@ def _download_once(
     num_bytes, changed_at = 0, time.monotonic()
     bar: Bar | None = None
 
+    def watch() -> None:
+        nonlocal num_bytes, changed_at, bar
+        size = archive.stat().st_size if archive.exists() else 0
+        if bar is None and (total := _announced_size(marker)):
+            bar = stack.enter_context(reporter.bar(f"{archive.name}, kB", total // 1000))
+        if bar is not None and size > num_bytes:
+            bar.advance(size // 1000 - num_bytes // 1000, f"{size / 1e6:.1f} MB")
+        if size != num_bytes:
+            num_bytes, changed_at = size, time.monotonic()
+        elif time.monotonic() - changed_at > stall_s:
+            raise CommandTimeout
+
     with ExitStack() as stack:
-
-        def watch() -> None:
-            nonlocal num_bytes, changed_at, bar
-            size = archive.stat().st_size if archive.exists() else 0
-            if bar is None and (total := _announced_size(marker)):
-                bar = stack.enter_context(reporter.bar(f"{archive.name}, kB", total // 1000))
-            if bar is not None and size > num_bytes:
-                bar.advance(size // 1000 - num_bytes // 1000, f"{size / 1e6:.1f} MB")
-            if size != num_bytes:
-                num_bytes, changed_at = size, time.monotonic()
-            elif time.monotonic() - changed_at > stall_s:
-                raise CommandTimeout
-
         output = _call(
             competition,
             *("download", competition.slug, "--path", str(archive.parent), "--force", "--quiet"),
             timeout_s=_DOWNLOAD_TIMEOUT_S,
             on_tick=watch,
         )
-    is_short = "does not match expected size" in output.stdout + output.stderr
-    if output.code != 0 and not is_short:
+    if output.code != 0 and "does not match expected size" not in output.stdout + output.stderr:
         raise fault_of(output, competition)
     if not archive.exists():
         # A web page in place of the redirect is saved as "<slug>.CompetitionApiService/...", with
@@ -175,24 +159,15 @@ def _announced_size(marker: Path) -> int | None:
     return size if isinstance(size, int) else None
 
 
-def _damage(archive: Path) -> str | None:
-    """What is wrong with the archive; None if every member's checksum is right."""
+def _damage(archive: Path) -> str:
+    """What is wrong with the archive; empty if every member's checksum is right."""
     try:
         with zipfile.ZipFile(archive) as opened:
             bad = opened.testzip()
     # An encrypted member is a RuntimeError, an unknown compression a NotImplementedError.
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError) as error:
         return str(error) or type(error).__name__
-    return f"wrong checksum of {bad}" if bad else None
-
-
-def _clear(folder: Path, competition: Competition) -> None:
-    """Delete the archive, a part of it, its note, and whatever was saved in its place."""
-    for path in folder.glob(f"{competition.slug}.*"):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+    return f"wrong checksum of {bad}" if bad else ""
 
 
 def submit(competition: Competition, csv_file: Path, message: str) -> None:
@@ -218,9 +193,7 @@ def submit(competition: Competition, csv_file: Path, message: str) -> None:
 def list_submissions(competition: Competition, *, until: str = "") -> Listing:
     """Return your submissions, newest first, from as many pages as Kaggle has.
 
-    Args:
-        competition: One that is on Kaggle.
-        until: Read no further than to the page with a submission whose message contains this.
+    With `until`, no further than to the page with a submission whose message contains this.
 
     Raises:
         KaggleFault: The command failed on the first page; on a later one, the list ends there.

@@ -51,12 +51,7 @@ _PASSED_ON = (
 
 @dataclass(frozen=True)
 class Output:
-    """What a finished command left.
-
-    Attributes:
-        code: Its exit code.
-        stdout, stderr: What it printed, secrets removed.
-    """
+    """A finished command's exit code, and what it printed, secrets removed."""
 
     code: int
     stdout: str
@@ -75,12 +70,9 @@ def run_kaggle(
 ) -> Output:
     """Run `kaggle` and return what it printed, whatever its exit code.
 
-    Args:
-        *arguments: The command line behind `kaggle`.
-        timeout_s: Stop it after so long; it sets no time limits of its own.
-        on_tick: Called a few times per second while it runs; what it raises stops the command.
-        page: Which page of the list of submissions is asked for. All but the first can be had
-            only from the command that was installed with this interpreter; another one fails.
+    `on_tick` is called a few times per second while it runs; what it raises stops the command. The
+    second and later `page` of the list of submissions can be had only from the command that was
+    installed with this interpreter; another one fails.
 
     Raises:
         UserError: There is no such command, or it is too old.
