@@ -56,8 +56,7 @@ def find_credentials() -> str | None:
 def check_credentials(way_out: str) -> None:
     """Check, without the network, that there are credentials which the command can use.
 
-    Args:
-        way_out: What can be done without any: the end of a sentence, beginning with "or".
+    `way_out` says what can be done without any: the end of a sentence, beginning with "or".
 
     Raises:
         UserError: There are none, or what is there is of no use; then it says why.
@@ -65,17 +64,20 @@ def check_credentials(way_out: str) -> None:
     sources = list(_sources())
     before = list(takewhile(lambda source: not source.is_complete, sources))
     is_found = len(before) < len(sources)
-    faults = [source for source in before if source.fault and (source.stops or not is_found)]
+    faults = [
+        f"{source.place} {source.fault}"
+        for source in before
+        if source.fault and (source.stops or not is_found)
+    ]
     if not is_found:
         faults += _misplaced()
-    if faults:
-        raise UserError(f"{faults[0].place} {faults[0].fault}; {way_out}")
-    if not is_found:
-        raise UserError(
+        faults.append(
             f"there are no Kaggle credentials; make an API token at {SETTINGS_URL} and put it into "
             "the variable KAGGLE_API_TOKEN or the file ~/.kaggle/access_token, or set "
-            f"KAGGLE_USERNAME and KAGGLE_KEY, or save kaggle.json as {_config_file()}; {way_out}"
+            f"KAGGLE_USERNAME and KAGGLE_KEY, or save kaggle.json as {_config_file()}"
         )
+    if faults:
+        raise UserError(f"{faults[0]}; {way_out}")
 
 
 def credential_files() -> list[Path]:
@@ -136,12 +138,12 @@ def _sources() -> Iterator[Source]:
     yield Source("~/.kaggle/credentials.json", values, fault)
 
 
-def _misplaced() -> list[Source]:
-    """Files that are kaggle.json in all but their name or folder."""
+def _misplaced() -> list[str]:
+    """What is wrong with files that are kaggle.json in all but their name or folder."""
     wanted = _config_file()
     looks = f"is there, but the kaggle command looks for {wanted}"
     return [
-        Source(str(path), fault=f"{looks}: `{_moving(path, wanted)}` mends it")
+        f"{path} {looks}: `{_moving(path, wanted)}` mends it"
         for path in _login_files()
         if path != wanted
     ]
@@ -240,11 +242,8 @@ def _read(path: Path) -> tuple[str | None, str]:
         return None, f"cannot be read ({error.strerror}); mend that"
     text, encoding = decode(content)
     if encoding == "byte-order mark":
-        mend = _rewriting("tail -c +4", path)
-        return (
-            text,
-            f"begins with a byte-order mark, which the kaggle command does not take: {mend}",
-        )
+        what = "begins with a byte-order mark, which the kaggle command does not take"
+        return text, f"{what}: {_rewriting('tail -c +4', path)}"
     if encoding:
         mend = _rewriting(f"iconv -f {encoding} -t UTF-8", path)
         return text, f"is written in UTF-16, where the kaggle command reads UTF-8: {mend}"
@@ -255,10 +254,10 @@ def _fault_of_permissions(path: Path) -> str:
     """What keeps a file from being read that may not be: a folder above it, its owner, its mode."""
     for folder in reversed(path.parents):
         if not os.path.exists(f"{folder}/."):  # noqa: PTH110
-            if not _is_own(folder):
-                return f"is in {folder}, which you may not enter; set HOME to a folder of your own"
-            mend = f"`chmod 700 {_quoted(folder)}` mends it"
-            return f"is in {folder}, which you may not enter: {mend}"
+            mend = "; set HOME to a folder of your own"
+            if _is_own(folder):
+                mend = f": `chmod 700 {_quoted(folder)}` mends it"
+            return f"is in {folder}, which you may not enter{mend}"
     mend = "chmod 600" if _is_own(path) else "sudo chown $USER"
     return f"is there, but you may not read it: `{mend} {_quoted(path)}` mends it"
 
