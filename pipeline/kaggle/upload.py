@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.console import Reporter
@@ -10,7 +10,8 @@ from pipeline.data.competition import Competition
 from pipeline.data.files import read_record, sha256, write_record
 from pipeline.errors import UserError
 from pipeline.kaggle import client
-from pipeline.kaggle.client import KaggleFault, Submission
+from pipeline.kaggle.client import Submission
+from pipeline.kaggle.faults import KaggleFault
 from pipeline.kaggle.message import Message
 from pipeline.runs.records import Receipt
 from pipeline.runs.scoring import Accuracy
@@ -20,16 +21,14 @@ _LOOKS = 4
 _MAX_FAILED_POLLS = 5
 
 
+@dataclass(frozen=True)
 class Upload:
     """A submission to Kaggle, resumable: the receipt on the disk is always up to date."""
 
-    def __init__(
-        self, competition: Competition, receipt_file: Path, csv_file: Path, reporter: Reporter
-    ) -> None:
-        self.competition = competition
-        self.receipt_file = receipt_file
-        self.csv_file = csv_file
-        self.reporter = reporter
+    competition: Competition
+    receipt_file: Path
+    csv_file: Path
+    reporter: Reporter
 
     def submit(self, new: Receipt, what: str, accuracy: Accuracy | None, *, force: bool) -> Receipt:
         """Make sure that the file is in Kaggle's list, and return its receipt.
@@ -43,38 +42,38 @@ class Upload:
         Raises:
             UserError: The same file was submitted before, or Kaggle does not list the submission.
         """
-        before = self._receipt_before()
+        before = read_record(self.receipt_file, Receipt) if self.receipt_file.exists() else None
         mark = f"[drp-{secrets.token_hex(4)}]"
-        same = {new.csv_sha256, sha256(self.csv_file)}  # receipts from before have the file's own
-        if (
-            before
-            and before.csv_sha256 in same
-            and before.status in ("submitting", "pending")
-            and not force
-        ):
-            found, missing = self._look(before)
-            if found:
-                self.reporter.line(f"Going on with submission {found.reference}, made before.")
-                return self._update(before, found)
-            if before.status == "pending":
-                raise UserError(
-                    f"Kaggle no longer lists submission {before.reference} of {self.csv_file}; "
-                    "are these the credentials it was made with? FORCE=1 uploads it again."
-                )
-            if missing:
-                raise UserError(
-                    f"whether {self.csv_file} was uploaded before is not known: no submission "
-                    f"that Kaggle shows is marked {before.mark}, but there may be more of "
-                    f"them, for {missing} Look for it at {self.competition.url}/submissions; "
-                    "FORCE=1 uploads it again."
-                )
-            # An upload that outlived our killed process may still arrive; with the same mark
-            # it is found whichever of the two comes first.
-            mark = before.mark
         if not force:
+            same = {new.csv_sha256, sha256(self.csv_file)}  # older receipts have the file's own
+            is_unfinished = before and before.status in ("submitting", "pending")
+            if before and is_unfinished and before.csv_sha256 in same:
+                if found := self._find(before):
+                    self.reporter.line(f"Going on with submission {found.reference}, made before.")
+                    return self._update(before, found)
+                # An upload that outlived our killed process may still arrive; with the same mark
+                # it is found whichever of the two comes first.
+                mark = before.mark
             self._refuse_duplicate(same)
         text = Message(new.run, accuracy, mark).compose(what)
         return self._upload(new.model_copy(update={"message": text, "mark": mark}), before)
+
+    def _find(self, before: Receipt) -> Submission | None:
+        """The submission of an interrupted call; None if it was certainly never made."""
+        found, missing = self._look(before)
+        if not found and before.status == "pending":
+            raise UserError(
+                f"Kaggle no longer lists submission {before.reference} of {self.csv_file}; "
+                "are these the credentials it was made with? FORCE=1 uploads it again."
+            )
+        if not found and missing:
+            raise UserError(
+                f"whether {self.csv_file} was uploaded before is not known: no submission "
+                f"that Kaggle shows is marked {before.mark}, but there may be more of "
+                f"them, for {missing} Look for it at {self.competition.url}/submissions; "
+                "FORCE=1 uploads it again."
+            )
+        return found
 
     def _upload(self, receipt: Receipt, before: Receipt | None) -> Receipt:
         write_record(self.receipt_file, receipt)
@@ -120,13 +119,11 @@ class Upload:
         Raises:
             UserError: Kaggle could not score it, cannot be asked, or has not scored it in time.
         """
-        shown_s, num_failed = 0, 0
         if receipt.status == "pending":
             self.reporter.line(f"Waiting for the score, for at most {timeout_s:.0f} s.")
+        start, elapsed_s, shown_s, num_failed = time.monotonic(), 0.0, 0, 0
         with self.reporter.bar("waiting for the score, s", int(timeout_s)) as bar:
-            for elapsed_s in _ticks(poll_s, timeout_s):
-                if receipt.status != "pending":
-                    break
+            while receipt.status == "pending" and elapsed_s < timeout_s:
                 bar.advance(int(elapsed_s) - shown_s, f"submission {receipt.reference}")
                 shown_s = int(elapsed_s)
                 try:
@@ -141,6 +138,9 @@ class Upload:
                             f"{error} Submission {receipt.reference} was made; `make submit` "
                             "goes on waiting for its score."
                         ) from None
+                if receipt.status == "pending":
+                    time.sleep(min(poll_s, timeout_s - elapsed_s))
+                elapsed_s = time.monotonic() - start
         if receipt.status == "pending":
             raise UserError(
                 f"submission {receipt.reference} is still not scored after {timeout_s:.0f} s; "
@@ -194,12 +194,6 @@ class Upload:
             write_record(self.receipt_file, updated)
         return updated
 
-    def _receipt_before(self) -> Receipt | None:
-        try:
-            return read_record(self.receipt_file, Receipt)
-        except FileNotFoundError:
-            return None
-
     def _put_back(self, before: Receipt | None) -> None:
         """Leave the receipt as it was before an upload that was refused."""
         if before is None:
@@ -225,11 +219,3 @@ class Upload:
                     f"(run {receipt.run}, {receipt.submitted_at}, public score: {score}); "
                     "FORCE=1 uploads it again."
                 )
-
-
-def _ticks(pause_s: float, timeout_s: float) -> Iterator[float]:
-    """Yield the elapsed seconds, at first at once, then after each pause, until the time is up."""
-    start = time.monotonic()
-    while (elapsed_s := time.monotonic() - start) < timeout_s:
-        yield elapsed_s
-        time.sleep(min(pause_s, max(0.0, timeout_s - elapsed_s)))
