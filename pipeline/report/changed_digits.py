@@ -1,6 +1,5 @@
 """The digits on which two sides disagree, drawn."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.judging.sides import Comparison
-from pipeline.report.contact_sheet import Color, ContactSheet
+from pipeline.report.contact_sheet import ContactSheet
 
 _COLUMNS = 10
 _MOST_ROWS = 5
@@ -24,7 +23,7 @@ _UNITS_PER_INCH = 54
 _DPI = 170
 
 _GRAY = "0.4"
-_BLUE, _ORANGE = (0, 114, 178), (213, 94, 0)  # told apart by everyone (Okabe and Ito, 2008)
+_COLORS = (0, 114, 178), (213, 94, 0)  # told apart by everyone (Okabe and Ito, 2008)
 _STYLES: tuple[dict[str, Any], ...] = (
     {"size": 7, "weight": "bold"},
     {"size": 6},
@@ -32,34 +31,6 @@ _STYLES: tuple[dict[str, Any], ...] = (
     {"size": 6, "color": _GRAY},
 )
 """Of the lines below a digit."""
-
-
-@dataclass(frozen=True)
-class Group:
-    """Positions of the images that one side got right and the other did not, most moved first."""
-
-    title: str
-    color: Color
-    images: npt.NDArray[np.intp]
-
-    @property
-    def shown(self) -> npt.NDArray[np.intp]:
-        """Those that a page has room for."""
-        return self.images[: _COLUMNS * _MOST_ROWS]
-
-    @property
-    def num_rows(self) -> int:
-        """Rows that they take on the picture."""
-        return -(-len(self.shown) // _COLUMNS)
-
-    @property
-    def caption(self) -> str:
-        """What they have in common, and how many they are."""
-        number = len(self.images)
-        text = f"{self.title}: {number:,} image{'' if number == 1 else 's'}"
-        if number > len(self.shown):
-            text += f", of which these {len(self.shown)} moved most"
-        return text
 
 
 def save_changed_digits(path: Path, comparison: Comparison, images: npt.NDArray[np.uint8]) -> None:
@@ -71,43 +42,51 @@ def save_changed_digits(path: Path, comparison: Comparison, images: npt.NDArray[
     """
     groups = find_changed(comparison)
     height, width = images.shape[-2:]
-    row_height = height + _TEXT
-    page_height = _HEADER + _MARGIN + sum(_TITLE + row_height * each.num_rows for each in groups)
+    heights = [-(-len(shown) // _COLUMNS) * (height + _TEXT) for _, shown in groups]
     page_width = 2 * _MARGIN + _COLUMNS * _CARD
+    page_height = _HEADER + sum(_TITLE + each for each in heights) + _MARGIN
     page = ContactSheet(page_width, page_height, units_per_inch=_UNITS_PER_INCH, dpi=_DPI)
     page.write(_MARGIN, 9, "Digits that changed sides", size=13, weight="bold")
     names = f"A = {_names(comparison.a.runs)},  B = {_names(comparison.b.runs)}"
     counted = f"{len(comparison.rows):,} validation images"
     page.write(_MARGIN, 19, f"{names}  ({counted})", size=7, color=_GRAY)
     top = _HEADER
-    for group in groups:
-        color = tuple(channel / 255 for channel in group.color)
-        page.write(_MARGIN, top + 8, group.caption, size=9, weight="bold", color=color)
+    for (caption, shown), color, group_height in zip(groups, _COLORS, heights, strict=True):
+        ink = tuple(channel / 255 for channel in color)
+        page.write(_MARGIN, top + 8, caption, size=9, weight="bold", color=ink)
         top += _TITLE
-        for number, image in enumerate(group.shown):
+        for number, image in enumerate(shown):
             row, column = divmod(number, _COLUMNS)
             left = _MARGIN + column * _CARD + (_CARD - width) // 2
-            below = top + row * row_height + height
-            page.put(left, below - height, images[image, 0], group.color)
+            below = top + row * (height + _TEXT) + height
+            page.put(left, below - height, images[image, 0], color)
             texts = _card_texts(comparison, image)
             for line, (text, style) in enumerate(zip(texts, _STYLES, strict=True)):
                 page.write(left + width / 2, below + 4.5 + 5.5 * line, text, ha="center", **style)
-        top += group.num_rows * row_height
+        top += group_height
     path.write_bytes(page.png())
 
 
-def find_changed(comparison: Comparison) -> list[Group]:
-    """Return the images that only B got right, and those that only A got right."""
+def find_changed(comparison: Comparison) -> list[tuple[str, npt.NDArray[np.intp]]]:
+    """Return the images that only B got right, and those that only A got right, most moved first.
+
+    Each group has a caption, and the positions of as many images as a page has room for.
+    """
     a, b = comparison.a.mean_probs, comparison.b.mean_probs
     labels = comparison.labels
     right_a, right_b = a.argmax(axis=1) == labels, b.argmax(axis=1) == labels
     each = np.arange(len(labels))
     moved = np.abs(b[each, labels] - a[each, labels])
     most_first = np.argsort(-moved, kind="stable")
-    return [
-        Group("Right with B only", _BLUE, most_first[(right_b & ~right_a)[most_first]]),
-        Group("Right with A only", _ORANGE, most_first[(right_a & ~right_b)[most_first]]),
-    ]
+    groups = []
+    for side, changed in (("B", right_b & ~right_a), ("A", right_a & ~right_b)):
+        images = most_first[changed[most_first]]
+        shown = images[: _COLUMNS * _MOST_ROWS]
+        caption = f"Right with {side} only: {len(images):,} image{'' if len(images) == 1 else 's'}"
+        if len(images) > len(shown):
+            caption += f", of which these {len(shown)} moved most"
+        groups.append((caption, shown))
+    return groups
 
 
 def said_of(comparison: Comparison, image: int) -> list[tuple[str, int, np.float32]]:

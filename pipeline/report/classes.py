@@ -24,19 +24,12 @@ _MOST_RIGHT = 16
 
 @dataclass(frozen=True)
 class ClassRow:
-    """What became of one class's images.
-
-    Attributes:
-        name: The class.
-        accuracy: Over the images of that label.
-        mistaken_for: The class they were most often mistaken for.
-        times: How often that was; it may be 0.
-    """
+    """How often a class's images were read right, and as which other class most often."""
 
     name: str
     accuracy: Accuracy
     mistaken_for: str
-    times: int
+    times: int  # may be 0
 
 
 def confusion_matrix(

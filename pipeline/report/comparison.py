@@ -31,8 +31,7 @@ def section(evidence: Evidence, comparison: Comparison, sheet: SpriteSheet) -> M
         }
 
     groups = [
-        (group.caption, [show(image) for image in group.shown])
-        for group in find_changed(comparison)
+        (caption, [show(image) for image in images]) for caption, images in find_changed(comparison)
     ]
     return render(
         "comparison.html",

@@ -6,9 +6,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Color = tuple[int, int, int]
-"""Red, green and blue, 0..255."""
-
 
 class ContactSheet:
     """One large picture, counted in pixels of the digits, with text on it.
@@ -30,7 +27,9 @@ class ContactSheet:
         self._axes = self._figure.add_axes((0, 0, 1, 1))
         self._axes.set_axis_off()
 
-    def put(self, left: int, top: int, image: npt.NDArray[np.uint8], color: Color) -> None:
+    def put(
+        self, left: int, top: int, image: npt.NDArray[np.uint8], color: tuple[int, int, int]
+    ) -> None:
         """Put a digit, uint8 (H, W), in a frame of that colour, as ink on paper."""
         height, width = image.shape
         frame = self._canvas[top - 1 : top + height + 1, left - 1 : left + width + 1]

@@ -57,11 +57,11 @@ def lay_out(features: npt.NDArray[np.float32], seed: int) -> npt.NDArray[np.floa
 
 def section(evidence: Evidence, sheet: SpriteSheet) -> Markup:
     """Return the section."""
-    laid_out = evidence.map
-    assert laid_out is not None, "a run with validation images has a map"
-    places = _scale(laid_out.places)
-    indices = np.searchsorted(evidence.out_of_fold.ids, laid_out.rows)
-    labels = evidence.train_labels[laid_out.rows]
+    assert evidence.map is not None, "a run with validation images has a map"
+    rows, places = evidence.map
+    places = _scale(places)
+    indices = np.searchsorted(evidence.out_of_fold.ids, rows)
+    labels = evidence.train_labels[rows]
     dots = [
         (x, y, label, show(evidence, sheet, index))
         for (x, y), label, index in zip(places.tolist(), labels, indices, strict=True)
@@ -73,7 +73,7 @@ def section(evidence: Evidence, sheet: SpriteSheet) -> Markup:
     ]
     return render(
         "embedding.html",
-        map=laid_out,
+        training=evidence.trainings[0],
         dots=dots,
         names=names,
         num_wrong=sum(digit.wrong for *_, digit in dots),

@@ -49,24 +49,6 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Map:
-    """Validation images of a run's fold laid out on a plane by what its network makes of them.
-
-    Attributes:
-        run, fold: Their names.
-        rows: int64 (M,), rows of `train.csv`.
-        places: float (M, 2), no unit.
-        num_valid: Validation images of that fold, of which the M were taken.
-    """
-
-    run: str
-    fold: str
-    rows: npt.NDArray[np.int64]
-    places: npt.NDArray[np.floating]
-    num_valid: int
-
-
-@dataclass(frozen=True)
 class Evidence:
     """All that is known of a run, or of an ensemble of runs.
 
@@ -81,7 +63,8 @@ class Evidence:
         out_of_fold: Probabilities of the validation rows, sorted by row; none if all data were
             trained on.
         trainings: The runs trained for it: itself alone, or the members of the ensemble.
-        map: The validation images as the first network sees them, if there are any.
+        map: Validation images of the first training's first fold, laid out on a plane by what its
+            network makes of them: rows, int64 (M,), and places, float (M, 2); None without any.
         receipt: What became of its submission, if there is one.
     """
 
@@ -95,7 +78,7 @@ class Evidence:
     num_test: int
     out_of_fold: Probs
     trainings: list[Training]
-    map: Map | None
+    map: tuple[npt.NDArray[np.int64], npt.NDArray[np.floating]] | None
     receipt: Receipt | None
 
     @property

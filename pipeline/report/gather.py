@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.augment.registry import deserialise
 from pipeline.console import Silent
@@ -14,7 +15,7 @@ from pipeline.errors import UserError
 from pipeline.networks import create_model
 from pipeline.networks.summary import summarise
 from pipeline.report.embedding import choose_rows, lay_out
-from pipeline.report.evidence import Evidence, Fold, Map, Training
+from pipeline.report.evidence import Evidence, Fold, Training
 from pipeline.report.recipe_picture import draw_preview
 from pipeline.runs.history import read_history
 from pipeline.runs.probs import Probs, load_probs
@@ -138,16 +139,16 @@ def _read_fold(number: int, paths: FoldPaths) -> Fold:
     return Fold(number, fold_name(number), load_probs(paths.oof), history, facts)
 
 
-def _map(training: Training, workspace: Workspace, digits: Digits, device: Device) -> Map | None:
+def _map(
+    training: Training, workspace: Workspace, digits: Digits, device: Device
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.floating]] | None:
     """Lay out validation images of the training's first fold by its network's features."""
-    fold, paths = training.folds[0], workspace.run(training.config.run)
+    fold, seed = training.folds[0], training.config.settings["seed"]
     if not len(fold.valid.ids):
         return None
-    seed = training.config.settings["seed"]
     rows = choose_rows(fold.valid, digits.train_labels, seed)
-    model, preprocessing = restore_network(paths.fold(fold.number))
+    model, preprocessing = restore_network(workspace.run(training.config.run).fold(fold.number))
     features = predict_features(
         model.to(device.torch), digits.train_images[rows], preprocessing, device, batch_size=_BATCH
     )
-    places = lay_out(features, seed)
-    return Map(training.config.run, fold.name, rows, places, num_valid=len(fold.valid.ids))
+    return rows, lay_out(features, seed)
