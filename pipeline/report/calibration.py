@@ -127,19 +127,16 @@ def _chart(found: Calibration) -> Markup:
         curve.plot([0, 1], [0, 1], color=MUTED, linestyle=":", label="perfectly calibrated")
         style = {"fmt": "o-", "color": FIRST, "capsize": 2, "label": "this run, 95 % interval"}
         curve.errorbar(confidences, values, yerr=np.abs(ends - values), **style)
-        curve.set_ylabel("share read right")
-        curve.set_ylim(-0.02, 1.04)
+        curve.set(ylabel="share read right", ylim=(-0.02, 1.04))
         curve.legend()
         lows = [each.low for each in found.bins]
         style = {"align": "edge", "color": FIRST, "edgecolor": "none"}
         histogram.bar(lows, totals, width=1 / NUM_BINS, **style)
-        histogram.set_yscale("log")
+        histogram.set(yscale="log", ylabel="images", xlim=(0, 1.01))
+        histogram.set_xlabel("confidence: probability of the class predicted")
         histogram.yaxis.set_major_locator(LogLocator(numticks=4))
         histogram.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         histogram.yaxis.set_minor_locator(NullLocator())
-        histogram.set_xlim(0, 1.01)
-        histogram.set_ylabel("images")
-        histogram.set_xlabel("confidence: probability of the class predicted")
 
     said = "; ".join(
         f"confidence {confidence:.2f}: {value:.2f} of {total:,}"

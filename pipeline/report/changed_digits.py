@@ -60,7 +60,8 @@ def save_changed_digits(path: Path, comparison: Comparison, images: npt.NDArray[
             left = _MARGIN + column * _CARD + (_CARD - width) // 2
             below = top + row * (height + _TEXT) + height
             page.put(left, below - height, images[image, 0], color)
-            texts = _card_texts(comparison, image)
+            said = [f"{side}: {c}, {100 * p:.0f} %" for side, c, p in said_of(comparison, image)]
+            texts = [f"label {comparison.labels[image]}", *said, f"row {comparison.rows[image]}"]
             for line, (text, style) in enumerate(zip(texts, _STYLES, strict=True)):
                 page.write(left + width / 2, below + 4.5 + 5.5 * line, text, ha="center", **style)
         top += group_height
@@ -97,12 +98,6 @@ def said_of(comparison: Comparison, image: int) -> list[tuple[str, int, np.float
     sides = {"A": comparison.a, "B": comparison.b}
     means = {name: side.probs[:, image].mean(axis=0) for name, side in sides.items()}
     return [(name, int(probs.argmax()), probs.max()) for name, probs in means.items()]
-
-
-def _card_texts(comparison: Comparison, image: int) -> list[str]:
-    """What stands below a digit."""
-    said = [f"{side}: {c}, {100 * prob:.0f} %" for side, c, prob in said_of(comparison, image)]
-    return [f"label {comparison.labels[image]}", *said, f"row {comparison.rows[image]}"]
 
 
 def _names(runs: list[str]) -> str:

@@ -45,11 +45,9 @@ _INCHES = (4.2, 3.0)
 
 
 def draw(description: str, paint: Callable[[Figure], None]) -> Markup:
-    """Return a chart as an SVG element.
+    """Return a chart as an SVG element; `paint` draws on an empty figure.
 
-    Args:
-        description: What it shows, in words, for those who cannot see it. Unique on the page.
-        paint: Draws on an empty figure.
+    The description, unique on the page, says what it shows to those who cannot see it.
     """
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=_INCHES, layout="constrained")

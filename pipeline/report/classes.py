@@ -112,8 +112,7 @@ def _chart(rows: list[ClassRow]) -> Markup:
         axes.set_yticks(places, [row.name for row in rows])
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel("validation accuracy, % (bars: 95 % interval)")
-        axes.set_ylabel("label")
+        axes.set(xlabel="validation accuracy, % (bars: 95 % interval)", ylabel="label")
 
     said = ", ".join(f"{row.name}: {100 * row.accuracy.value:.2f} %" for row in rows)
     return draw(f"Validation accuracy of each class. {said}.", paint)

@@ -42,11 +42,10 @@ def _loss_chart(histories: list[list[EpochNumbers]], *, validated: bool) -> Mark
         _lines(axes, histories, lambda e: e.train_loss, label="training", color=SECOND, style="s--")
         if validated:
             _lines(axes, histories, lambda e: e.valid_loss, label="validation", color=FIRST)
-        axes.set_yscale("log")
+        axes.set(yscale="log", ylabel="mean cross-entropy, nats")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
         axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.set_ylabel("mean cross-entropy, nats")
         axes.legend()
 
     last = [history[-1] for history in histories]

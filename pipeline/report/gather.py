@@ -41,11 +41,7 @@ def gather(
 ) -> Evidence:
     """Read what a run left, and let its networks look at the images that are shown.
 
-    Args:
-        run: A run with at least one finished fold.
-        workspace: Where everything lies.
-        device: Where the networks compute.
-        on_step: Called three times, with 1.
+    `on_step` is called three times, with 1.
 
     Raises:
         UserError: There is no such run, nothing of it is finished, its data are not those it was

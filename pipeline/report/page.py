@@ -40,16 +40,12 @@ _ABOUT_VALIDATION = {"classes", "mistakes", "labels", "calibration", "map"}
 
 
 def render_page(
-    evidence: Evidence,
-    compared: Comparison | None = None,
-    on_section: Callable[[int], None] = lambda num_sections: None,
+    evidence: Evidence, compared: Comparison | None, on_section: Callable[[int], None]
 ) -> str:
     """Return the report as one HTML document that needs no other file and no network.
 
-    Args:
-        evidence: Of the run.
-        compared: The run as side B beside another; None leaves that section out.
-        on_section: Called with 1 after each section, at most as often as `ALL_SECTIONS` are many.
+    If the run was `compared` as side B, that section comes first. `on_section` is called with 1
+    after each of the others, at most as often as `ALL_SECTIONS` are many.
     """
     sheet = SpriteSheet(*evidence.competition.image_shape[1:])
     sections = []

@@ -1,7 +1,8 @@
 """A picture of what a recipe does to digits, to be looked at before training on it."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,21 +38,26 @@ _GRAY = "0.35"
 _BLUE = (31, 119, 180)
 
 
+_Draw = Callable[[Images, int, int], Images]
+"""Augments images; the draw follows from a seed and its number."""
+
+
 def save_preview(
-    path: Path, images: Images, recipe: A.Compose, *, title: str = "", seed: int = 0
+    path: Path, images: Images, recipe: A.Compose, *, title: str = "Recipe", seed: int = 0
 ) -> None:
     """Write what `draw_preview` draws to a file; its folder is made if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(draw_preview(images, recipe, title=title, seed=seed))
 
 
-def draw_preview(images: Images, recipe: A.Compose, *, title: str = "", seed: int = 0) -> bytes:
+def draw_preview(images: Images, recipe: A.Compose, *, title: str, seed: int) -> bytes:
     """Return a PNG: each digit with a row of draws, then each transform alone at its extremes.
 
     Each of the images, uint8 (N, 1, H, W), has a row; ten digits in their order make a good
     picture. What the batched engine cannot run is drawn by albumentations. `seed` is of the draws.
     """
-    engine, drawn = _draws(recipe, images, seed)
+    engine, draw, _ = _engine(recipe, images)
+    drawn = np.stack([draw(images, seed, number) for number in range(_COLUMNS - 1)])
     strips = list(_strips(recipe, images, seed))
     height, width = images.shape[-2:]
     step, row_height = width + _GAP, height + _GAP
@@ -66,8 +72,8 @@ def draw_preview(images: Images, recipe: A.Compose, *, title: str = "", seed: in
     def put(column: int, top: int, image: Image) -> None:
         page.put(_MARGIN + column * step, top, image, _BLUE if column == 0 else (215, 215, 215))
 
-    page.write(_GAP, 9, title or "Recipe", size=12, weight="bold")
-    page.write(_GAP, 19, engine, size=7, color=_GRAY)
+    page.write(_GAP, 9, title, size=12, weight="bold")
+    page.write(_GAP, 19, f"drawn by {engine}", size=7, color=_GRAY)
     page.write(_MARGIN, _HEADER - 5, "original", size=6, color=_GRAY)
     page.write(_MARGIN + step, _HEADER - 5, "draws", size=6, color=_GRAY)
     for row, image in enumerate(images):
@@ -86,52 +92,42 @@ def draw_preview(images: Images, recipe: A.Compose, *, title: str = "", seed: in
     return page.png()
 
 
-def _draws(recipe: A.Compose, images: Images, seed: int) -> tuple[str, Images]:
-    """Return who drew, in words, and uint8 (_COLUMNS - 1, N, 1, H, W)."""
+def _engine(recipe: A.Compose, images: Images) -> tuple[str, _Draw, tuple[Leaf, ...]]:
+    """Return who draws, in words, how, and the transforms if they could be compiled."""
     try:
         compiled = compile_recipe(recipe, size=images.shape[-2:])
     except NotCompilable as refusal:
-        drawn = [_by_albumentations(recipe, images, seed, n) for n in range(_COLUMNS - 1)]
-        return f"drawn by albumentations: {refusal}", np.stack(drawn)
-    drawn = [_by_batches(compiled, images, seed, epoch) for epoch in range(_COLUMNS - 1)]
-    return "drawn by the batched engine", np.stack(drawn)
+        return f"albumentations: {refusal}", partial(_by_albumentations, recipe), ()
+    return "the batched engine", partial(_by_batches, compiled), compiled.leaves
 
 
-def _by_batches(recipe: BatchedRecipe, images: Images, seed: int, epoch: int) -> Images:
-    keys = image_keys(seed, epoch, torch.arange(len(images)))
+def _by_batches(recipe: BatchedRecipe, images: Images, seed: int, number: int) -> Images:
+    keys = image_keys(seed, number, torch.arange(len(images)))
     augmented: Images = recipe(torch.from_numpy(images), keys).numpy()
     return augmented
 
 
-def _by_albumentations(recipe: A.Compose, images: Images, seed: int, draw: int) -> Images:
+def _by_albumentations(recipe: A.Compose, images: Images, seed: int, number: int) -> Images:
     augmented = [
-        augment_image(recipe, image.transpose(1, 2, 0), (seed, draw, row))
+        augment_image(recipe, image.transpose(1, 2, 0), (seed, number, row))
         for row, image in enumerate(images)
     ]
     return np.stack(augmented).transpose(0, 3, 1, 2)
 
 
-Strip = tuple[str, list[tuple[str, Image]]]
-"""A transform's name, and labelled images (H, W), the original first."""
-
-
-def _strips(recipe: A.Compose, images: Images, seed: int) -> Iterator[Strip]:
-    """Yield a strip for each transform of the recipe, whatever it stands under."""
+def _strips(
+    recipe: A.Compose, images: Images, seed: int
+) -> Iterator[tuple[str, list[tuple[str, Image]]]]:
+    """Yield each transform of the recipe by name, with labelled images, the original first."""
     image = images[6 % len(images)][None]  # of ten digits in order the 6: half a turn makes a 9
     for transform in _transforms(recipe):
-        alone = A.Compose([_certain(transform)])
+        _, draw, leaves = _engine(A.Compose([_certain(transform)]), image)
         cells = [("original", image[0, 0])]
-        try:
-            compiled = compile_recipe(alone, size=images.shape[-2:])
-        except NotCompilable:
-            with contextlib.suppress(UserError):  # its image has another size: nothing to show
-                for draw in range(_COLUMNS - 1):
-                    drawn = _by_albumentations(alone, image, seed, draw)
-                    cells.append(("draw", drawn[0, 0]))
-        else:
-            cells += _extremes(compiled.leaves[0], image)
-            for epoch in range(_COLUMNS - len(cells)):
-                cells.append(("draw", _by_batches(compiled, image, seed, epoch)[0, 0]))
+        for leaf in leaves:
+            cells += _extremes(leaf, image)
+        with contextlib.suppress(UserError):  # its image has another size: nothing to show
+            for number in range(_COLUMNS - len(cells)):
+                cells.append(("draw", draw(image, seed, number)[0, 0]))
         yield f"{type(transform).__name__}\np = {transform.p:g}", cells
 
 

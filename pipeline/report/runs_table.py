@@ -36,14 +36,12 @@ class RunRow:
     """What is known of one run.
 
     Attributes:
-        name: Its name.
         changed_at: When its files were last written, in seconds since 1970.
         num_members: Runs averaged in it; 0 unless it is an ensemble.
         competition, preset, model, augment: Of its configuration; of an ensemble, those of its
             members, joined by "+".
         seeds: Seeds of its networks, sorted.
-        folds_done: Folds whose training is finished.
-        num_folds: Folds there are.
+        folds_done, num_folds: Trainings that are finished, and how many there are to be.
         accuracy: On the validation images of the finished folds; None if there is none yet.
         elapsed_s: Seconds of training, validation after each epoch included.
         score: The public score of its submission, once there is one.

@@ -17,14 +17,11 @@ def suspicious_labels(
 ) -> npt.NDArray[np.intp]:
     """Return the indices of labels that are probably wrong, the most suspicious first.
 
-    It is confident learning (Northcutt, Jiang and Chuang, "Confident Learning: Estimating
-    Uncertainty in Dataset Labels", JAIR 70, 2021): an image is suspicious if a network that
-    never saw it gives another class at least the probability which that class's own images get
-    on average. Ordered by normalised margin, the label's probability minus the other class's.
-
-    Args:
-        probs: (N, K), out of fold.
-        labels: (N,), 0..K-1.
+    `probs` (N, K) are out of fold, `labels` (N,) lie in 0..K-1. It is confident learning
+    (Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels",
+    JAIR 70, 2021): an image is suspicious if a network that never saw it gives another class at
+    least the probability which that class's own images get on average. Ordered by normalised
+    margin, the label's probability minus the other class's.
     """
     every = np.arange(len(labels))
     thresholds = np.full(probs.shape[1], np.inf)  # nothing is sure to be of a class never seen
