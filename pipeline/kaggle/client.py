@@ -78,13 +78,7 @@ def download(
 
     A cut download leaves a part behind, which a later call of the command completes with whatever
     it gets and then calls whole. So nothing of a failed download is kept, and none is ever
-    continued by a second call.
-
-    Args:
-        competition: One that is on Kaggle.
-        folder: Where to put the archive.
-        reporter: Gets the progress.
-        stall_s: Give up when not one byte arrives for so long.
+    continued by a second call. It is given up when not one byte arrives for `stall_s`.
 
     Raises:
         UserError: There are no credentials, Kaggle refuses, the download fails, or what arrives
@@ -153,10 +147,9 @@ def _download_once(
 def _announced_size(marker: Path) -> int | None:
     """The archive's full size in bytes, from the note that the command keeps while it loads."""
     try:
-        size = json.loads(marker.read_bytes())["size"]
+        return int(json.loads(marker.read_bytes())["size"])
     except (OSError, ValueError, LookupError, TypeError):
         return None
-    return size if isinstance(size, int) else None
 
 
 def _damage(archive: Path) -> str:

@@ -19,12 +19,9 @@ _FORM = re.compile(
 
 @dataclass(frozen=True)
 class Message:
-    """What a message says.
+    """What a message says; by its unique mark the submission is found in Kaggle's list.
 
-    Attributes:
-        run: The run's name.
-        accuracy: Its validation accuracy; None if no image was held out.
-        mark: The unique part by which the submission is found in Kaggle's list.
+    The accuracy is None if no image was held out.
     """
 
     run: str

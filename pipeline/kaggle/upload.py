@@ -33,11 +33,8 @@ class Upload:
     def submit(self, new: Receipt, what: str, accuracy: Accuracy | None, *, force: bool) -> Receipt:
         """Make sure that the file is in Kaggle's list, and return its receipt.
 
-        Args:
-            new: The receipt to write, but for message and mark.
-            what: The user's words.
-            accuracy: For the message; None if no image was held out.
-            force: Upload even if that was done before.
+        The `new` receipt lacks message and mark; the message begins with the user's words, `what`.
+        With `force` the file is uploaded even if that was done before.
 
         Raises:
             UserError: The same file was submitted before, or Kaggle does not list the submission.
@@ -46,8 +43,7 @@ class Upload:
         mark = f"[drp-{secrets.token_hex(4)}]"
         if not force:
             same = {new.csv_sha256, sha256(self.csv_file)}  # older receipts have the file's own
-            is_unfinished = before and before.status in ("submitting", "pending")
-            if before and is_unfinished and before.csv_sha256 in same:
+            if before and before.csv_sha256 in same and before.status in ("submitting", "pending"):
                 if found := self._find(before):
                     self.reporter.line(f"Going on with submission {found.reference}, made before.")
                     return self._update(before, found)
@@ -111,10 +107,7 @@ class Upload:
     def wait(self, receipt: Receipt, poll_s: float, timeout_s: float) -> Receipt:
         """Look at the list until the submission is scored, and return its receipt.
 
-        Args:
-            receipt: As `submit` returned it.
-            poll_s: Pause between two looks, in seconds.
-            timeout_s: How long to wait, in seconds.
+        Between two looks it pauses for `poll_s`; it gives up after `timeout_s`.
 
         Raises:
             UserError: Kaggle could not score it, cannot be asked, or has not scored it in time.
