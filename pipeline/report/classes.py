@@ -15,11 +15,8 @@ from pipeline.report.sprites import SpriteSheet
 from pipeline.report.templating import render
 from pipeline.runs.scoring import Accuracy
 
-_MOST_WRONG = 40
-"""Digits shown of one confusion: a page stays small however bad its network is."""
-
-_MOST_RIGHT = 16
-"""Digits shown of one class's right answers."""
+_MOST_RIGHT, _MOST_WRONG = 16, 40
+"""Digits shown of one cell of the matrix: a page stays small however bad its network is."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The page: its sections in their order."""
+"""The page: its sections in their order, and the verdict that is drawn from them."""
 
 from collections.abc import Callable
 
@@ -6,27 +6,39 @@ from markupsafe import Markup
 
 from pipeline import __version__
 from pipeline.judging.sides import Comparison
-from pipeline.report import (
-    calibration,
-    classes,
-    comparison,
-    curves,
-    embedding,
-    making,
-    shown,
-    suspects,
-    verdict,
-)
+from pipeline.report import calibration, classes, comparison, curves, embedding, making, shown
 from pipeline.report.evidence import Evidence
 from pipeline.report.sprites import GUTTER_PX, SpriteSheet
 from pipeline.report.templating import render
+from pipeline.runs.scoring import expect_score
+
+
+def _verdict(evidence: Evidence, sheet: SpriteSheet) -> Markup:
+    """What a reader in a hurry should take away."""
+    if not evidence.is_validated:
+        return render("unvalidated.html", evidence=evidence)
+    rows = classes.class_rows(evidence)
+    suspects = shown.suspicious_labels(evidence.out_of_fold.probs, evidence.valid_labels)
+    return render(
+        "verdict.html",
+        evidence=evidence,
+        accuracy=evidence.accuracy,
+        interval=evidence.accuracy.interval(),
+        expected=expect_score(evidence.accuracy, evidence.num_test),
+        num_folds=len(evidence.trainings[0].folds),
+        hardest=min(rows, key=lambda row: row.accuracy.value),
+        commonest=max(rows, key=lambda row: row.times),
+        calibration=calibration.of(evidence),
+        num_suspects=len(suspects),
+    )
+
 
 ALL_SECTIONS: dict[str, tuple[str, Callable[[Evidence, SpriteSheet], Markup]]] = {
-    "verdict": ("Verdict", verdict.section),
+    "verdict": ("Verdict", _verdict),
     "curves": ("Learning curves", curves.section),
     "classes": ("Classes and confusions", classes.section),
     "mistakes": ("Worst mistakes", shown.mistakes),
-    "labels": ("Labels that look wrong", suspects.section),
+    "labels": ("Labels that look wrong", shown.suspects),
     "calibration": ("Calibration", calibration.section),
     "map": ("The digits as the network sees them", embedding.section),
     "augmentation": ("Augmentation", making.augmentation),

@@ -1,7 +1,7 @@
 """A picture of what a recipe does to digits, to be looked at before training on it."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -159,14 +159,13 @@ def _extremes(leaf: Leaf, image: Images) -> list[tuple[str, Image]]:
     if len(ends) > _COLUMNS - 1:
         return []
     return [
-        (f"{name.replace('_', ' ')}\n{end:.3g}", _at(leaf, image, {name: end}))
-        for name, end in ends
+        (f"{name.replace('_', ' ')}\n{end:.3g}", _at(leaf, image, name, end)) for name, end in ends
     ]
 
 
-def _at(leaf: Leaf, image: Images, fixed: Mapping[str, float]) -> Image:
+def _at(leaf: Leaf, image: Images, parameter: str, value: float) -> Image:
     values = {
-        name: torch.tensor([fixed.get(name, (low + high) / 2)], dtype=torch.float32)
+        name: torch.tensor([value if name == parameter else (low + high) / 2], dtype=torch.float32)
         for name, (low, high) in leaf.transform.intervals.items()
     }
     keys = image_keys(0, 0, torch.zeros(1, dtype=torch.int64))

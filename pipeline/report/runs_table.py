@@ -81,7 +81,8 @@ def _read_row(paths: RunPaths, workspace: Workspace, labels: _Labels) -> RunRow:
                 f"runs/{name} holds no run: it has neither config.toml nor ensemble.toml."
             )
         _configure(row, record, workspace)
-        row.accuracy = _accuracy(record, workspace, labels)
+        if workspace.run(record.run).oof.exists():
+            row.accuracy = _accuracy(record, workspace, labels)
         receipt = workspace.receipt(name)
         row.score = read_record(receipt, Receipt).score if receipt.exists() else None
     except UserError as error:
@@ -117,9 +118,7 @@ def _join_names(values: Iterable[str]) -> str:
 def _accuracy(
     record: RunConfig | EnsembleConfig, workspace: Workspace, labels: _Labels
 ) -> Accuracy | None:
-    """The accuracy over all finished folds; None before the first is finished."""
-    if not workspace.run(record.run).oof.exists():
-        return None
+    """The accuracy over all finished folds, of which there is one."""
     out_of_fold = load_out_of_fold(record.run, workspace, may_be_empty=True)
     if record.digits_sha256 not in labels:
         labels[record.digits_sha256] = load_run_digits(record, workspace).train_labels

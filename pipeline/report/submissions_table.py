@@ -11,7 +11,7 @@ from pipeline.data.files import read_record
 from pipeline.errors import UserError
 from pipeline.kaggle.client import Submission, list_submissions
 from pipeline.kaggle.message import parse_message
-from pipeline.report.tables import csv_text, new_table, one_line
+from pipeline.report.tables import csv_text, new_table
 from pipeline.runs.records import Receipt
 from pipeline.runs.scoring import Accuracy, ExpectedScore, expect_score
 from pipeline.runs.workspace import Workspace
@@ -158,9 +158,10 @@ def submissions_table(title: str, entries: Sequence[Entry]) -> Table:
     table = new_table(title, _COLUMNS)
     for entry in entries:
         valid, expected = entry.valid, entry.expected
+        words = " ".join((entry.message or "(no message)").split())
         table.add_row(
             entry.submitted_at[:10],
-            entry.run or one_line(entry.message or "(no message)"),
+            entry.run or Text(words, style="dim", overflow="ellipsis", no_wrap=True),
             f"{valid.value:.4f}" if valid else "",
             f"{valid.total:,}" if valid else "",
             f"{expected.low:.4f}-{expected.high:.4f}" if expected else "",

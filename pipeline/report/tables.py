@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from rich.table import Table
-from rich.text import Text
 
 _Row = TypeVar("_Row")
 
@@ -23,11 +22,6 @@ def new_table(title: str, columns: Mapping[str, str]) -> Table:
         else:
             table.add_column(heading, justify="right" if kind == "right" else "left", no_wrap=True)
     return table
-
-
-def one_line(text: str) -> Text:
-    """Return a cell of somebody else's words, cut to the column's width and dim."""
-    return Text(" ".join(text.split()), style="dim", overflow="ellipsis", no_wrap=True)
 
 
 def csv_text(columns: Mapping[str, Callable[[_Row], object]], rows: Iterable[_Row]) -> str:

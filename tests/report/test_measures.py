@@ -10,8 +10,8 @@ from matplotlib.image import imread
 from pipeline.report import embedding
 from pipeline.report.calibration import NUM_BINS, calibrate
 from pipeline.report.classes import confusion_matrix
+from pipeline.report.shown import suspicious_labels
 from pipeline.report.sprites import GUTTER_PX, SpriteSheet
-from pipeline.report.suspects import suspicious_labels
 from pipeline.report.templating import duration, prob
 from pipeline.runs.probs import Probs
 
