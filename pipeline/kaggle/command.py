@@ -4,6 +4,7 @@ It is never imported: `import kaggle` reads credentials, talks to the network an
 import time.
 """
 
+import contextlib
 import functools
 import importlib.metadata
 import os
@@ -138,10 +139,8 @@ def _version(command: str, *, is_own: bool) -> str:
     """The version of a `kaggle` command, "" if it does not tell."""
     if is_own:
         # Asking the command takes 0.7 s, and it may ask Kaggle about a token first.
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             return importlib.metadata.version("kaggle")
-        except importlib.metadata.PackageNotFoundError:
-            pass
     try:
         finished = subprocess.run(
             [command, "--version"],

@@ -124,6 +124,13 @@ _RULES = (
         "the disk is full; make room, then run the same command again.",
         refused=False,
     ),
+    _Rule(
+        "traceback",
+        "the kaggle command failed ({all_said}); run the same command again, or install another "
+        "version of it.",
+        refused=False,
+    ),
+    _Rule("", 'Kaggle refused with the words "{all_said}"; see {url}.'),
 )
 
 _REASONS = (
@@ -146,28 +153,19 @@ def fault_of(output: Output, competition: Competition) -> KaggleFault:
     reason = next((reason for reason in _REASONS if reason in text), "no answer")
     proxy = _proxy()
     network = f"the network and the proxy {proxy}" if "proxyerror" in text else "the network"
-    for rule in _RULES:
-        if found := re.search(rule.words, text):
-            sentence = rule.sentence.format(
-                **found.groupdict(),
-                proxy=proxy,
-                network=network,
-                said=_short(re.sub(r"^[\w.]+Error: | for url: \S+", "", said)),
-                reason=reason,
-                slug=competition.slug,
-                url=competition.url,
-                credentials=find_credentials() or "your settings",
-            )
-            return KaggleFault(sentence, refused=rule.refused)
-    if "traceback" in text:
-        return KaggleFault(
-            f"the kaggle command failed ({_short(said)}); run the same command again, or install "
-            "another version of it.",
-            refused=False,
-        )
-    return KaggleFault(
-        f'Kaggle refused with the words "{_short(said)}"; see {competition.url}.', refused=True
+    rule, found = next((rule, m) for rule in _RULES if (m := re.search(rule.words, text)))
+    sentence = rule.sentence.format(
+        **found.groupdict(),
+        proxy=proxy,
+        network=network,
+        said=_short(re.sub(r"^[\w.]+Error: | for url: \S+", "", said)),
+        all_said=_short(said),
+        reason=reason,
+        slug=competition.slug,
+        url=competition.url,
+        credentials=find_credentials() or "your settings",
     )
+    return KaggleFault(sentence, refused=rule.refused)
 
 
 def _proxy() -> str:

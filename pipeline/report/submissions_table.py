@@ -146,16 +146,13 @@ def summarise(entries: Iterable[Entry]) -> str:
     return f"{line} ({', '.join(apart)})" if apart else line
 
 
-_COLUMNS = {
-    **{"submitted": "left", "run": "name", "out of\nfold": "right", "images": "right"},
-    **{"expected 95 %": "right", "score": "right", "": "left"},
-}
 _STYLE = {"inside": "green", "below": "red", "above": "yellow", "": ""}
 
 
 def submissions_table(title: str, entries: Sequence[Entry]) -> Table:
     """Return the submissions as a table, in the order given."""
-    table = new_table(title, _COLUMNS)
+    numbers = dict.fromkeys(("out of\nfold", "images", "expected 95 %", "score"), "right")
+    table = new_table(title, {"submitted": "left", "run": "name"} | numbers | {"": "left"})
     for entry in entries:
         valid, expected = entry.valid, entry.expected
         words = " ".join((entry.message or "(no message)").split())
