@@ -12,7 +12,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
@@ -29,23 +29,16 @@ class Source:
 
     Attributes:
         place: The place in words.
-        values: What it holds: "token", or "username" and "key", or "refresh_token".
+        is_complete: Whether the command can sign in with what is there.
         fault: Why the command cannot use what is there, and how to mend it: the rest of a sentence
             that begins with the place. Empty if nothing is there, or nothing wrong.
         stops: Whether the command stops at such a fault, and does not look any further.
     """
 
     place: str
-    values: dict[str, str] = field(default_factory=dict)
+    is_complete: bool = False
     fault: str = ""
     stops: bool = False
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the command can sign in with it."""
-        given = {name for name, value in self.values.items() if value}
-        needed: tuple[set[str], ...] = ({"token"}, {"username", "key"}, {"refresh_token"})
-        return not self.fault and any(names <= given for names in needed)
 
 
 def find_credentials() -> str | None:
@@ -70,11 +63,17 @@ def check_credentials(way_out: str) -> None:
         if source.fault and (source.stops or not is_found)
     ]
     if not is_found:
-        faults += _misplaced()
+        wanted = _config_file()
+        faults += [  # kaggle.json in all but its name or folder
+            f"{path} is there, but the kaggle command looks for {wanted}: "
+            f"`{_moving(path, wanted)}` mends it"
+            for path in _login_files()
+            if path != wanted
+        ]
         faults.append(
             f"there are no Kaggle credentials; make an API token at {SETTINGS_URL} and put it into "
             "the variable KAGGLE_API_TOKEN or the file ~/.kaggle/access_token, or set "
-            f"KAGGLE_USERNAME and KAGGLE_KEY, or save kaggle.json as {_config_file()}"
+            f"KAGGLE_USERNAME and KAGGLE_KEY, or save kaggle.json as {wanted}"
         )
     if faults:
         raise UserError(f"{faults[0]}; {way_out}")
@@ -134,19 +133,8 @@ def _sources() -> Iterator[Source]:
         yield _token_file(_home() / name, f"~/.kaggle/{name}")
     yield _login()
     text, fault = _read(_home() / "credentials.json")
-    values = _parse(text or "") or {}
-    yield Source("~/.kaggle/credentials.json", values, fault)
-
-
-def _misplaced() -> list[str]:
-    """What is wrong with files that are kaggle.json in all but their name or folder."""
-    wanted = _config_file()
-    looks = f"is there, but the kaggle command looks for {wanted}"
-    return [
-        f"{path} {looks}: `{_moving(path, wanted)}` mends it"
-        for path in _login_files()
-        if path != wanted
-    ]
+    has_token = bool((_parse(text or "") or {}).get("refresh_token"))
+    yield Source("~/.kaggle/credentials.json", has_token and not fault, fault)
 
 
 def _token_in_environment() -> Source:
@@ -165,34 +153,33 @@ def _token_in_environment() -> Source:
         return Source(place, fault=fault, stops=True)
     if is_file:
         return _token_file(Path(token), place)
-    return Source(place, {"token": token}, _fault_of_token(token), stops=True)
+    return _token(token, place)
 
 
 def _token_file(path: Path, place: str) -> Source:
     text, fault = _read(path)
-    token = (text or "").strip()
-    return Source(place, {"token": token}, fault or _fault_of_token(token), stops=True)
+    return _token((text or "").strip(), place, fault)
 
 
-def _fault_of_token(token: str) -> str:
-    """What keeps a token from being sent as a header."""
-    if re.fullmatch(r"[\x21-\x7e]*", token):
-        return ""
-    return (
-        "holds a blank, a line break or another character that no token has; copy the token again "
-        f"from {SETTINGS_URL}"
-    )
+def _token(token: str, place: str, fault: str = "") -> Source:
+    """A token, which must be fit to be sent as a header."""
+    if not fault and not re.fullmatch(r"[\x21-\x7e]*", token):
+        fault = (
+            "holds a blank, a line break or another character that no token has; copy the token "
+            f"again from {SETTINGS_URL}"
+        )
+    return Source(place, bool(token) and not fault, fault, stops=True)
 
 
 def _login() -> Source:
     """User name and key, the environment's before the file's."""
     given = {name: os.environ.get(f"KAGGLE_{name.upper()}", "") for name in ("username", "key")}
     if all(given.values()):
-        return Source("KAGGLE_USERNAME and KAGGLE_KEY", given)
+        return Source("KAGGLE_USERNAME and KAGGLE_KEY", is_complete=True)
     path = _config_file()
     text, fault = _read(path)
     if text is None:
-        return Source(str(path), given, fault)
+        return Source(str(path), fault=fault)
     parsed = _parse(text)
     values = (parsed or {}) | {name: value for name, value in given.items() if value}
     if not fault and parsed is None:
@@ -200,7 +187,7 @@ def _login() -> Source:
     missing = [f'"{name}"' for name in given if not values.get(name)]
     if not fault and missing:
         fault = f"has no {' and no '.join(missing)}, where it should read {_LOGIN_FORM}"
-    return Source(str(path), values, fault)
+    return Source(str(path), not fault, fault)
 
 
 def _fault_of_login(text: str, path: Path) -> str:
