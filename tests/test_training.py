@@ -17,7 +17,7 @@ from pipeline.augment.epochs import EpochPlan
 from pipeline.augment.registry import deserialise
 from pipeline.console import Silent
 from pipeline.data.digits_cache import load_digits
-from pipeline.data.files import locked, read_record
+from pipeline.data.files import locked, read_record, write_record
 from pipeline.data.folds import read_folds
 from pipeline.data.labelled_images import LabelledImages
 from pipeline.data.preprocessing import Preprocessing
@@ -25,6 +25,7 @@ from pipeline.errors import UserError
 from pipeline.networks import create_model
 from pipeline.runs.probs import load_probs
 from pipeline.runs.records import FoldFacts, RunConfig
+from pipeline.runs.spec import respecify, specify_again
 from pipeline.training.device import choose_device
 from pipeline.training.inference import predict_logits
 from pipeline.training.run import prepare_training
@@ -285,6 +286,35 @@ def test_other_settings_under_the_same_name_are_refused_with_the_difference(tiny
     train(changed, tiny_workspace, Silent(), force=True)
     assert read_record(tiny_workspace.run("tiny").config, RunConfig).settings["epochs"] == 2
     assert len(tiny_workspace.run("tiny").fold(0).history.read_text().splitlines()) == 3
+
+
+def test_a_run_is_trained_by_the_code_of_its_network_alone(tiny_workspace):
+    train(tiny.spec(tiny_workspace, epochs=1), tiny_workspace, Silent())
+    paths = tiny_workspace.run("tiny")
+    config = read_record(paths.config, RunConfig)
+    write_record(paths.config, config.model_copy(update={"network_sha256": "before"}))
+    with pytest.raises(UserError, match="the network 'dropout_cnn' was edited"):
+        train(tiny.spec(tiny_workspace, epochs=1), tiny_workspace, Silent())
+    more = specify_again(read_record(paths.config, RunConfig), folds="0,1")
+    another = respecify(more, {"seed": 1}, more.recipe, more.network)  # what `try` does of a BASE
+    for spec in (more, another):
+        with pytest.raises(UserError, match=f"edited, and run {spec.name} is of its code before"):
+            train(spec, tiny_workspace, Silent())
+    assert [each.folder.name for each in tiny_workspace.runs()] == ["tiny"]
+    train(more, tiny_workspace, Silent(), force=True)
+    assert read_record(paths.config, RunConfig).network_sha256 == config.network_sha256
+
+
+def test_a_run_made_before_its_networks_code_was_kept_goes_on(tiny_workspace, monkeypatch):
+    monkeypatch.setattr("pipeline.runs.spec.hash_network", lambda name: None)
+    train(tiny.spec(tiny_workspace, epochs=1), tiny_workspace, Silent())
+    monkeypatch.undo()
+    reporter = tiny.Lines()
+    train(tiny.spec(tiny_workspace, epochs=1, folds="0,1"), tiny_workspace, reporter)
+    assert "fold 0: finished before" in reporter.text
+    paths = tiny_workspace.run("tiny")
+    assert load_probs(paths.fold(0).oof).made_from == load_probs(paths.fold(1).oof).made_from
+    assert read_record(paths.config, RunConfig).network_sha256 is None
 
 
 def test_a_configuration_of_unknown_settings_is_named(tiny_workspace):

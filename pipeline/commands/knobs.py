@@ -9,6 +9,7 @@ from tyro.conf import arg
 from pipeline.augment.registry import recipe_text
 from pipeline.data.competition import get_competition
 from pipeline.errors import UserError
+from pipeline.runs.network_code import hash_network
 from pipeline.runs.records import EnsembleConfig, RunConfig
 from pipeline.runs.results import find_run, read_config
 from pipeline.runs.spec import EnsembleSpec, RunSpec, specify_again, specify_ensemble, specify_run
@@ -144,5 +145,6 @@ def _specify_as_made(
         configs = [read_config(name, workspace) for name in record.member_names]
         return EnsembleSpec(record.run, tuple(specify_again(each, **given) for each in configs))
     again = specify_again(record, **given)
-    # The recipe of today: an edited one is noticed, not passed over.
-    return replace(again, recipe=recipe_text(again.settings.augment, workspace.recipes))
+    # Recipe and network of today: an edited one is noticed, not passed over.
+    recipe = recipe_text(again.settings.augment, workspace.recipes)
+    return replace(again, recipe=recipe, network=hash_network(again.settings.model))

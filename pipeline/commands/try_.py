@@ -70,7 +70,7 @@ class Try(Knobs):
             config = read_config(self.base, workspace)
             if config.competition != self.competition:
                 raise UserError(f"run {self.base} belongs to COMPETITION={config.competition}.")
-            base = respecify(specify_again(config), both, config.recipe)
+            base = respecify(specify_again(config), both, config.recipe, config.network_sha256)
         else:
             base = self.specify_with(both, workspace)
         augment = given.get("augment")
@@ -196,13 +196,13 @@ def pair_up(
         raise UserError("nothing can be compared without images held out; leave all-data out.")
     pairs = []
     for seed in seeds or [str(base.settings.seed)]:
-        mine = respecify(base, {"seed": seed}, base.recipe)
+        mine = respecify(base, {"seed": seed}, base.recipe, base.network)
         pairs.append((mine, respecify(mine, given, recipe)))
     if not differences(*pairs[0]):
         raise UserError(
             "there is nothing to try: with these knobs the change is the baseline itself. Give "
-            "AUGMENT=, MODEL=, EPOCHS= or SET=; if you edited the baseline's own recipe, name a "
-            "run from before the edit: BASE=<run>."
+            "AUGMENT=, MODEL=, EPOCHS= or SET=; if you edited the baseline's own recipe or "
+            "network, name a run from before the edit: BASE=<run>."
         )
     return pairs
 

@@ -101,6 +101,7 @@ class Search:
         parts = [
             self.base.settings.identity(),
             self.base.recipe,
+            self.base.network,
             [[each.key, each.default, each.allowed, each.log] for each in self.space],
             list(self.folds),
         ]

@@ -16,6 +16,8 @@ class RunConfig(Record):
         preset: The preset it started from.
         settings: Every setting, resolved.
         recipe: The augmentation recipe in albumentations' own serialised form, as JSON text.
+        network_sha256: `hash_network` of the code it was trained by; None if it is not known, of
+            a run made before it was kept.
         digits_sha256: `Manifest.digits_sha256` of the data.
         folds_sha256: Hash of `folds.csv`.
         code_version: Version of this package.
@@ -30,6 +32,7 @@ class RunConfig(Record):
     libraries: dict[str, str]
     settings: dict[str, Any]
     recipe: str
+    network_sha256: str | None = None
 
     @property
     def competition(self) -> str:

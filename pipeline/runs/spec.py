@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pipeline.data.competition import get_competition
 from pipeline.errors import UserError
+from pipeline.runs.network_code import hash_network
 from pipeline.runs.records import RunConfig
 from pipeline.runs.workspace import check_run_name
 from pipeline.settings.fields import Settings, parse_settings
@@ -22,12 +23,14 @@ class RunSpec:
         preset: The preset the settings started from.
         settings: The resolved settings.
         recipe: The serialised augmentation recipe.
+        network: `hash_network` of the network's code; None if it is not known.
     """
 
     name: str
     preset: str
     settings: Settings
     recipe: str
+    network: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,26 +46,31 @@ class EnsembleSpec:
     members: tuple[RunSpec, ...]
 
 
-def specify_run(name: str, preset: str, settings: Settings, recipe: str) -> RunSpec:
+def specify_run(
+    name: str, preset: str, settings: Settings, recipe: str, network: str | None = None
+) -> RunSpec:
     """Return the run asked for; an empty name becomes the one that follows from the settings.
 
     Such a name says what people look for and ends in six digits of a hash of everything that
-    decides what is trained, so another recipe or value is another run.
+    decides what is trained, so another recipe, network or value is another run.
+
+    The network's code is that of now, unless another's hash is given.
 
     Raises:
-        UserError: The name cannot name a run.
+        UserError: The name cannot name a run, or the network's file is not valid Python.
     """
+    network = network or hash_network(settings.model)
     if name:
-        return RunSpec(check_run_name(name), preset, settings, recipe)
+        return RunSpec(check_run_name(name), preset, settings, recipe, network)
     parts = [preset, settings.augment, f"s{settings.seed}"]
     if settings.all_data:
         parts.append("all-data")
     competition = get_competition(settings.competition)
     if not competition.on_kaggle and preset != competition.slug:
         parts.insert(0, competition.slug)
-    identity = json.dumps([settings.identity(), recipe], sort_keys=True)
+    identity = json.dumps([settings.identity(), recipe, network], sort_keys=True)
     name = "-".join([*parts, hashlib.sha256(identity.encode()).hexdigest()[:6]])
-    return RunSpec(name, preset, settings, recipe)
+    return RunSpec(name, preset, settings, recipe, network)
 
 
 def specify_ensemble(name: str, label: str, members: Sequence[RunSpec]) -> EnsembleSpec:
@@ -100,25 +108,28 @@ def specify_again(config: RunConfig, **overrides: object) -> RunSpec:
     """
     source = f"the configuration of run {config.run}" + (" with your knobs" if overrides else "")
     settings = parse_settings(config.settings | overrides, source)
-    return RunSpec(config.run, config.preset, settings, config.recipe)
+    return RunSpec(config.run, config.preset, settings, config.recipe, config.network_sha256)
 
 
-def respecify(spec: RunSpec, overrides: Mapping[str, object], recipe: str) -> RunSpec:
+def respecify(
+    spec: RunSpec, overrides: Mapping[str, object], recipe: str, network: str | None = None
+) -> RunSpec:
     """Return a run with other settings; it keeps its name only if it still trains the same.
 
     Args:
         spec: The run to start from.
         overrides: Setting name → value or text.
         recipe: The serialised recipe that goes with them.
+        network: The hash of the network's code that goes with them; None: that of now.
 
     Raises:
         UserError: A name is not known, or a value has the wrong type or is out of its range.
     """
     settings = parse_settings(spec.settings.model_dump() | dict(overrides), "your knobs")
     _ = settings.fold_numbers  # refuses a fold that does not exist before anything starts
-    changed = RunSpec(spec.name, spec.preset, settings, recipe)
+    changed = specify_run(spec.name, spec.preset, settings, recipe, network)
     if differences(spec, changed):
-        return specify_run("", spec.preset, settings, recipe)
+        return specify_run("", spec.preset, settings, recipe, network)
     return changed
 
 
@@ -134,7 +145,7 @@ def spec_differences(config: RunConfig, spec: RunSpec) -> list[str]:
 def differences(first: RunSpec, second: RunSpec) -> list[str]:
     """Return what the second of two runs trains differently from the first, a text each.
 
-    Settings that say where something is computed do not count.
+    Settings that say where something is computed do not count, nor does code that is not known.
     """
     mine, others = first.settings.identity(), second.settings.identity()
     found = [
@@ -144,6 +155,9 @@ def differences(first: RunSpec, second: RunSpec) -> list[str]:
     ]
     if first.recipe != second.recipe and mine["augment"] == others["augment"]:
         found.append(f"the recipe {others['augment']!r} was edited")
+    codes = {first.network, second.network} - {None}
+    if len(codes) == 2 and mine["model"] == others["model"]:
+        found.append(f"the network {others['model']!r} was edited")
     return found
 
 
@@ -186,4 +200,6 @@ def fingerprint(config: RunConfig) -> str:
     """Return a hash of everything that decides what is trained; it marks the run's files."""
     identity = specify_again(config).settings.identity()
     parts = [identity, config.recipe, config.digits_sha256, config.folds_sha256]
+    if config.network_sha256:  # files of runs made before it was kept stay theirs
+        parts.append(config.network_sha256)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,6 +1,7 @@
 """Train one run: a network per fold asked for, resumable after every epoch."""
 
 import shutil
+from dataclasses import replace
 from importlib import metadata
 
 import numpy as np
@@ -18,6 +19,7 @@ from pipeline.data.labelled_images import LabelledImages
 from pipeline.data.manifest import load_manifest
 from pipeline.errors import UserError
 from pipeline.networks import check_model_name
+from pipeline.runs.network_code import hash_network
 from pipeline.runs.probs import save_probs
 from pipeline.runs.records import RunConfig
 from pipeline.runs.results import RETRAIN, accuracy_if_validated, join_out_of_fold
@@ -64,10 +66,20 @@ def train_run(
             is damaged, the device is not there, or another process writes the run.
     """
     settings = spec.settings
+    code = hash_network(settings.model)
+    if force:  # by whatever code it was made before
+        spec = replace(spec, network=code)
     training = prepare_training(spec, workspace)
     paths, inputs = workspace.run(spec.name), workspace.input(training.competition)
+    is_finished = (training.is_finished(paths.fold(fold)) for fold in settings.fold_numbers)
+    if spec.network not in (None, code) and not all(is_finished):
+        raise UserError(
+            f"the network {settings.model!r} is edited, and run {spec.name} is of its code before: "
+            "to train what is left of that, bring the code back; or train another run."
+        )
     with locked(paths.lock, f"run {spec.name}"):
-        _open_run(_new_config(spec, inputs), paths, force=force)
+        config = _open_run(_new_config(spec, inputs), paths, force=force)
+        training = replace(training, fingerprint=fingerprint(config))
         reporter.line(
             f"{spec.name}: {settings.model}, recipe {settings.augment}, "
             f"{settings.epochs} epochs, {training.device}"
@@ -144,11 +156,12 @@ def _new_config(spec: RunSpec, inputs: InputPaths) -> RunConfig:
         libraries={name: metadata.version(name) for name in _LIBRARIES},
         settings=spec.settings.model_dump(),
         recipe=spec.recipe,
+        network_sha256=spec.network,
     )
 
 
-def _open_run(asked: RunConfig, paths: RunPaths, *, force: bool) -> None:
-    """Make sure the folder holds this run and no other, or nothing yet."""
+def _open_run(asked: RunConfig, paths: RunPaths, *, force: bool) -> RunConfig:
+    """Make sure the folder holds this run and no other, or nothing yet; return what it is."""
     remove_leftovers(paths.folder)
     if paths.ensemble.exists():
         raise UserError(f"run {asked.run} is an ensemble; give this one another name with RUN=.")
@@ -166,7 +179,7 @@ def _open_run(asked: RunConfig, paths: RunPaths, *, force: bool) -> None:
                 f'`make ensemble RUN={asked.run}` with its RUNS="…", or delete the folder.'
             ) from None
         write_record(paths.config, asked)
-        return
+        return asked
     changes = spec_differences(config, specify_again(asked))
     changes += data_differences(config, asked.digits_sha256, asked.folds_sha256)
     if changes:
@@ -175,3 +188,4 @@ def _open_run(asked: RunConfig, paths: RunPaths, *, force: bool) -> None:
             "Give it another name with RUN=, or start it again: `make train FORCE=1` with the same "
             "knobs."
         )
+    return config
