@@ -12,9 +12,12 @@ from pipeline.judging import auditor
 from pipeline.judging.checks import Check, findings
 from pipeline.judging.nearest import search_neighbours
 from pipeline.report.nearest_pairs import save_pairs
-from pipeline.runs.results import find_run, read_run
+from pipeline.runs.kept import load_kept
+from pipeline.runs.network_code import hash_network
+from pipeline.runs.results import find_run, read_config, read_run
 from pipeline.runs.workspace import Workspace
-from pipeline.training.device import choose_device
+from pipeline.training.device import Device, choose_device
+from pipeline.training.inference import restore_network
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,8 @@ class Audit:
         competition, run = get_competition(self.competition), self.run
         if run and (own := read_run(run, workspace).competition) != competition.slug:
             raise UserError(f"run {run} belongs to COMPETITION={own}, not to {competition.slug}.")
-        looked = auditor.Audit(competition, workspace)
-        neighbours = search_neighbours(looked, choose_device(self.device).torch, reporter)
+        looked, device = auditor.Audit(competition, workspace), choose_device(self.device)
+        neighbours = search_neighbours(looked, device.torch, reporter)
         num_train, num_test = len(looked.digits.train_images), len(looked.digits.test_images)
         reporter.line(f"{competition.slug}: {num_train:,} training and {num_test:,} test images")
         found = _report(looked.check_data(), reporter)
@@ -50,7 +53,7 @@ class Audit:
         reporter.line(f"nearest pairs: {picture.relative_to(workspace.root)}")
         names = [run] if run else [paths.folder.name for paths in workspace.runs()]
         for name in names:
-            found += _audit_run(name, looked, reporter, only=bool(run))
+            found += _audit_run(name, looked, device, reporter, only=bool(run))
         if found:
             things = "1 thing that makes" if found == 1 else f"{found} things that make"
             raise UserError(
@@ -59,7 +62,9 @@ class Audit:
         reporter.line("nothing found")
 
 
-def _audit_run(name: str, looked: auditor.Audit, reporter: Reporter, *, only: bool) -> int:
+def _audit_run(
+    name: str, looked: auditor.Audit, device: Device, reporter: Reporter, *, only: bool
+) -> int:
     """Report on one run, if it is of this competition; return how much was found."""
     try:
         if not only:
@@ -67,6 +72,9 @@ def _audit_run(name: str, looked: auditor.Audit, reporter: Reporter, *, only: bo
             if record is None or record.competition != looked.competition.slug:
                 return 0
         checks = looked.check_run(name)
+        if not findings(checks):
+            runs = read_run(name, looked.workspace).member_names or [name]
+            checks += [_check_network(each, looked, device) for each in runs]
     except UserError as error:
         if only:
             raise
@@ -74,6 +82,22 @@ def _audit_run(name: str, looked: auditor.Audit, reporter: Reporter, *, only: bo
         return 0
     reporter.line(f"run {name}")
     return _report(checks, reporter)
+
+
+def _check_network(run: str, looked: auditor.Audit, device: Device) -> Check:
+    """Look whether the networks of a single run predict what they did when they were trained."""
+    config, paths = read_config(run, looked.workspace), looked.workspace.run(run)
+    folds, model = [paths.fold(fold) for fold in paths.finished_folds()], config.settings["model"]
+    if config.network_sha256 not in (None, hash_network(model)):
+        return Check("network", f"not checked: {model} was edited since {run} was trained")
+    if not folds or not all(len(load_kept(fold).ids) for fold in folds):
+        return Check("network", f"not checked: {run} kept no predictions to compare with")
+    try:
+        for fold in folds:
+            restore_network(fold, looked.digits.train_images, device)
+    except UserError as error:
+        return Check("network", str(error), passed=False)
+    return Check("network", f"{run} predicts what it did when it was trained")
 
 
 def _report(checks: Iterable[Check], reporter: Reporter) -> int:

@@ -1,6 +1,7 @@
 """Everything that a report shows of a run, read from its files."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -57,12 +58,12 @@ def gather(
             'with a lower rate, such as SET="learning_rate=0.001".'
         )
     on_step(1)
-    test_images = digits.test_images[:_NUM_TEST_IMAGES]
+    shown = replace(digits, test_images=digits.test_images[:_NUM_TEST_IMAGES])
     probs = [
         average_networks(
             workspace.run(training.config.run),
             [fold.number for fold in training.folds],
-            test_images,
+            shown,
             Silent(),
             device=device,
             batch_size=_BATCH,
@@ -79,7 +80,7 @@ def gather(
         manifest=load_manifest(inputs),
         train_images=digits.train_images,
         train_labels=digits.train_labels,
-        test_images=test_images,
+        test_images=shown.test_images,
         test_probs=np.mean(probs, axis=0),
         num_test=len(digits.test_images),
         out_of_fold=out_of_fold,
@@ -143,8 +144,9 @@ def _map(
     if not len(fold.valid.ids):
         return None
     rows = choose_rows(fold.valid, digits.train_labels, seed)
-    model, preprocessing = restore_network(workspace.run(training.config.run).fold(fold.number))
+    paths = workspace.run(training.config.run).fold(fold.number)
+    model, preprocessing = restore_network(paths, digits.train_images, device)
     features = predict_features(
-        model.to(device.torch), digits.train_images[rows], preprocessing, device, batch_size=_BATCH
+        model, digits.train_images[rows], preprocessing, device, batch_size=_BATCH
     )
     return rows, lay_out(features, seed)

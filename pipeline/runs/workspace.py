@@ -51,6 +51,8 @@ class FoldPaths:
     """Where it was trained, and with how much memory."""
     weights = Child("model.safetensors")
     """The final weights, with what is needed to rebuild the network around them."""
+    kept = Child("kept.npz")
+    """Of all data alone: probabilities of some rows, by id, to compare later ones with."""
     oof = Child("oof.npz")
     """Probabilities of the validation rows (none of all data), by id. Written last of all."""
 

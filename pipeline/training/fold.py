@@ -22,6 +22,7 @@ from pipeline.errors import UserError
 from pipeline.networks import create_model, has_dropout
 from pipeline.networks.summary import summarise
 from pipeline.runs.history import EpochNumbers, write_history
+from pipeline.runs.kept import NUM_KEPT
 from pipeline.runs.probs import Probs, save_probs
 from pipeline.runs.records import FoldFacts
 from pipeline.runs.results import check_fold
@@ -222,14 +223,18 @@ class FoldTraining:
             "preprocessing": trainer.preprocessing.as_dict(),
             "fingerprint": self.fingerprint,
         }
-        probs = np.empty((0, self.competition.num_classes), dtype=np.float32)
-        if len(valid):
-            probs = softmax(trainer.predict_logits(valid.images))
+        predicted = valid if len(valid) else self.images.take(self.images.rows < NUM_KEPT)
+        probs = softmax(trainer.predict_logits(predicted.images))
+        kept = Probs(predicted.rows, probs, self.fingerprint)
         write_history(paths.history, trainer.history)
         write_record(paths.facts, self._machine())
         save_network(paths.weights, Network(trainer.final_model.state_dict(), facts))
-        save_probs(paths.oof, Probs(valid.rows, probs, self.fingerprint))
-        return count_correct(probs, valid.labels) if len(valid) else None
+        if not len(valid):
+            save_probs(paths.kept, kept)
+            save_probs(paths.oof, Probs(valid.rows, probs[:0], self.fingerprint))
+            return None
+        save_probs(paths.oof, kept)
+        return count_correct(probs, valid.labels)
 
     def _machine(self) -> FoldFacts:
         return FoldFacts(

@@ -11,15 +11,16 @@ from torch import Tensor, nn
 
 from pipeline.console import Reporter
 from pipeline.data.competition import get_competition
-from pipeline.data.digits_cache import load_digits
+from pipeline.data.digits import Digits
 from pipeline.data.files import locked
 from pipeline.data.predictions_csv import write_submission
 from pipeline.data.preprocessing import Preprocessing
 from pipeline.errors import UserError
 from pipeline.networks import create_model
 from pipeline.networks.layers import Classifier
+from pipeline.runs.kept import MOST_APART, NUM_KEPT, apart, load_kept
 from pipeline.runs.probs import Probs, load_probs, save_probs
-from pipeline.runs.results import name_networks, read_config, read_run
+from pipeline.runs.results import load_run_digits, name_networks, read_config, read_run
 from pipeline.runs.weights import load_network
 from pipeline.runs.workspace import FoldPaths, RunPaths, Workspace
 from pipeline.settings.fields import Settings
@@ -131,8 +132,8 @@ def predict_run(run: str, settings: Settings, workspace: Workspace, reporter: Re
         The mean probabilities of the test images, as they lie in `test.npz`.
 
     Raises:
-        UserError: The run has no finished fold or belongs to another competition, a file is
-            damaged, or the device is not there.
+        UserError: The run has no finished fold or belongs to another competition, its data or
+            networks are others now, a file is damaged, or the device is not there.
     """
     paths = workspace.run(run)
     config = read_config(run, workspace)
@@ -141,26 +142,25 @@ def predict_run(run: str, settings: Settings, workspace: Workspace, reporter: Re
             f"run {run} belongs to the competition {config.competition}, "
             f"not to {settings.competition}."
         )
-    inputs = workspace.input(get_competition(settings.competition))
     with locked(paths.lock, f"run {run}"), advising_on_memory(_FREE_SOME):
         folds = paths.finished_folds()
         if not folds:
             raise UserError(
                 f"run {run} has no finished fold; finish it with `make train RUN={run}`."
             )
-        images = load_digits(inputs).test_images
+        digits = load_run_digits(config, workspace)
         made_from = name_networks(paths, folds, config.digits_sha256)
         probs = _load_if_whole(paths.test_probs)
         if probs is None or probs.made_from != made_from:
             mean = average_networks(
                 paths,
                 folds,
-                images,
+                digits,
                 reporter,
                 device=choose_device(settings.device, settings.precision),
                 batch_size=settings.predict_batch_size,
             )
-            probs = Probs(np.arange(1, len(images) + 1), mean, made_from)
+            probs = Probs(np.arange(1, len(mean) + 1), mean, made_from)
             save_probs(paths.test_probs, probs)
         return probs
 
@@ -194,56 +194,76 @@ def write_predictions(run: str, made_by: str, workspace: Workspace, reporter: Re
     )
 
 
-def restore_network(paths: FoldPaths) -> tuple[Classifier, Preprocessing]:
-    """Return the network of a finished fold, on the CPU, and the preprocessing it expects.
+def restore_network(
+    paths: FoldPaths, train_images: npt.NDArray[np.uint8], device: Device
+) -> tuple[Classifier, Preprocessing]:
+    """Return the network of a finished fold, on the device, and the preprocessing it expects.
+
+    Args:
+        paths: The fold's files.
+        train_images: uint8 (N, C, H, W), all of the run's.
+        device: Where the network is to compute.
 
     Raises:
-        UserError: Its file is damaged, or the network's code is another now.
+        UserError: Its file is damaged, or it does not predict what it did when it was trained.
     """
     network = load_network(paths.weights)
     facts = network.facts
     shape = tuple(facts["image_shape"])
     model = create_model(facts["model"], shape, facts["num_classes"], dropout=0.0)
+    run = paths.folder.parent
     try:
         model.load_state_dict(network.weights)
     except RuntimeError:
-        run = paths.folder.parent.name
         raise UserError(
             f"{paths.weights} does not fit the network {facts['model']} as it is now; bring its "
-            f"code back, or train the run again: `make train RUN={run} FORCE=1`."
+            f"code back, or train the run again: `make train RUN={run.name} FORCE=1`."
         ) from None
-    return model, Preprocessing(**facts["preprocessing"])
+    model, preprocessing = model.to(device.torch), Preprocessing(**facts["preprocessing"])
+    kept = load_kept(paths)
+    if len(kept.ids):
+        images = train_images[kept.ids]
+        logits = predict_logits(model, images, preprocessing, device, batch_size=NUM_KEPT)
+        if not (distance := apart(softmax(logits), kept.probs)) <= MOST_APART:
+            raise UserError(
+                f"the network of {paths.folder} no longer predicts what it did when it was "
+                f"trained: its logits of {len(images)} training images are {100 * distance:.1f} % "
+                f"apart from those, where rounding makes less than {100 * MOST_APART:g} %; bring "
+                f"back its code and the libraries that {run / 'config.toml'} names, or train the "
+                f"run again: `make train RUN={run.name} FORCE=1`."
+            )
+    return model, preprocessing
 
 
 def average_networks(
     paths: RunPaths,
     folds: list[int],
-    images: npt.NDArray[np.uint8],
+    digits: Digits,
     reporter: Reporter,
     *,
     device: Device,
     batch_size: int,
 ) -> npt.NDArray[np.float32]:
-    """Return the mean probabilities, float32 (N, K), of a run's networks.
+    """Return a run's mean probabilities of the test images, float32 (N, K).
 
     Args:
         paths: The run.
         folds: Which of its finished folds.
-        images: uint8 (N, C, H, W).
+        digits: Its test images, and those that it was trained and validated on.
         reporter: Shows the progress.
         device: Where to compute.
         batch_size: Images per batch.
 
     Raises:
-        UserError: A network's file is damaged, or the device has no memory.
+        UserError: See `restore_network`; or the device has no memory.
     """
     total: Any = 0.0
-    with reporter.bar("predicting", len(images) * len(folds)) as bar:
+    with reporter.bar("predicting", len(digits.test_images) * len(folds)) as bar:
         for fold in folds:
-            model, preprocessing = restore_network(paths.fold(fold))
+            model, preprocessing = restore_network(paths.fold(fold), digits.train_images, device)
             logits = predict_logits(
-                model.to(device.torch),
-                images,
+                model,
+                digits.test_images,
                 preprocessing,
                 device,
                 batch_size=batch_size,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.commands import audit
+from pipeline.console import Silent
 from pipeline.errors import UserError
 from pipeline.judging.auditor import Audit
 from pipeline.judging.checks import check_plausible, findings
@@ -13,6 +14,7 @@ from pipeline.runs.probs import Probs, load_probs, save_probs
 from pipeline.runs.results import join_out_of_fold
 from pipeline.runs.scoring import Accuracy
 from pipeline.runs.workspace import Workspace
+from pipeline.training.run import train_run as train
 from tests import tiny
 from tests.disk import write_ensemble, write_run, write_run_on_all_data
 
@@ -167,7 +169,7 @@ def test_an_accuracy_beyond_the_labels_own_is_found(correct, total, passed):
 
 
 def test_the_stage_looks_at_everything_and_ends_in_an_error(tiny_workspace):
-    write_run(tiny_workspace, "good")
+    train(tiny.spec(tiny_workspace, "good", epochs=1), tiny_workspace, Silent())
     write_run(tiny_workspace, "bad")
     change_rows(tiny_workspace, "bad", lambda rows: rows[1:])
     tiny_workspace.run("hurt").folder.mkdir()
