@@ -47,12 +47,13 @@ def recipe_text(name: str, cache: Path) -> str:
     key = hashlib.sha256(reader + asked_for.encode()).hexdigest()[:16]
     kept = cache / f"{key}.json"
     try:
-        return kept.read_text(encoding="utf-8")
-    except FileNotFoundError:
+        text = kept.read_text(encoding="utf-8")
+        json.loads(text)
+    except (FileNotFoundError, ValueError):  # none, or a damaged one
         check_it_repeats(name)
         text = _built_text(name)
         write_text(kept, text)
-        return text
+    return text
 
 
 def _built_text(name: str) -> str:
