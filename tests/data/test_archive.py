@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import shutil
 import stat
 import zipfile
 from pathlib import Path
@@ -56,6 +57,31 @@ def test_a_folder_without_test_csv(csv_folder, target, tiny):
     (csv_folder / "test.csv").unlink()
     assert refusal(csv_folder, target, tiny) == (
         "the folder downloads has no test.csv; it needs train.csv and test.csv."
+    )
+
+
+def test_a_folder_of_a_folder_or_of_zips(tmp_path, csv_folder, target, tiny):
+    (tmp_path / "outer" / "empty").mkdir(parents=True)
+    outer = tmp_path / "outer"
+    take_csv_files(csv_folder.rename(outer / "one"), target, tiny)
+    assert_taken(target, outer / "one")
+    shutil.copytree(outer / "one", outer / "two")
+    assert refusal(outer, target, tiny) == (
+        f"the folder outer has no train.csv; give one of its sub-folders, as in ZIP={outer}/one."
+    )
+    shutil.rmtree(outer / "two")
+    packed = write_zip(tmp_path / "train.csv.zip", outer / "one", names=["train.csv"])
+    shutil.rmtree(outer / "one")
+    packed.rename(outer / packed.name)
+    assert refusal(outer, target, tiny) == (
+        f"the folder outer has no train.csv; give the zip in it, ZIP={outer}/train.csv.zip, or "
+        "unpack all zips and give their folder."
+    )
+    (outer / "empty").rmdir()
+    both = write_zip(tmp_path / "both.zip", outer)
+    assert refusal(both, target, tiny) == (
+        "both.zip has no train.csv (it holds: train.csv.zip); unpack it and the zips in it, and "
+        "give their folder as ZIP=."
     )
 
 
