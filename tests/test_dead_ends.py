@@ -1,6 +1,6 @@
 """Whatever happens to a file, the commands mend it or say what to type, and that mends it.
 
-Each file that the pipeline leaves is deleted, emptied, cut short, and given another time; the
+Each file that the pipeline leaves is deleted, cut short, and given another time; the
 commands that need it are typed, and whatever an error says to type, word by word.
 """
 
@@ -8,7 +8,8 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,8 @@ import pytest
 from tests import tiny
 from tests.data.csv_files import write_zip
 from tests.kaggle.server import running_server
-from tests.test_makefile import QUICK, Checkout, make_checkout
-
-pytestmark = pytest.mark.slow
+from tests.test_makefile import QUICK, REPOSITORY, Checkout, make_checkout
+from tests.warm import warm_python
 
 A, B, BOTH = (*QUICK, "RUN=A"), (*QUICK, "SEED=3", "RUN=B"), ("RUN=both", "DEVICE=cpu")
 SUBMISSION, REPORT, AUDIT = ("submission", *A), ("report", *A), ("audit", "DEVICE=cpu")
@@ -64,28 +64,46 @@ LIKE_A = ("runs/B/", "submissions/B.csv")
 
 HARMS: dict[str, Callable[[Path], object]] = {
     "deleted": lambda file: file.unlink(),
-    "emptied": lambda file: file.write_bytes(b""),
     "cut short": lambda file: file.write_bytes(file.read_bytes()[: file.stat().st_size // 2]),
 }
 
 
+LEFT = ("input", "runs", "submissions")
+"""The folders of what the pipeline leaves."""
+
+
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout with two runs, their mean, a submission, an audit and a report."""
+def _finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A checkout with two runs, their mean, a submission, an audit and a report; a copy of each."""
     root = tmp_path_factory.mktemp("whole") / "checkout"
     checkout = make_checkout(root)
     # The competition of this checkout is the tests' own, so that `make data` may get it again.
     sizes = root / "pipeline" / "data" / "competition.py"
     real, own = "42_000, 28_000", f"{tiny.NUM_TRAIN}, {tiny.NUM_TEST}"
     sizes.write_text(sizes.read_text().replace(real, own))
-    with running_server(archive=archive(root / "downloads")) as kaggle:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        warm_python(root, Path(folder, "socket")),
+        running_server(archive=archive(root / "downloads")) as kaggle,
+    ):
         environment = kaggle.environment(root / "home")
         for command in (
             *(SUBMISSION, ("submission", *B), ("ensemble", "RUNS=A B", "RUN=both", "DEVICE=cpu")),
             *(("submission", *BOTH), AUDIT, REPORT, ("submit", *A)),
         ):
             checkout.make(*command, environment=environment)
-    return root
+        for name in LEFT:
+            shutil.copytree(root / name, root / "whole" / name)
+        yield root
+
+
+@pytest.fixture
+def whole(_finished: Path) -> Checkout:
+    """That checkout, with all files as they were."""
+    for name in LEFT:
+        shutil.rmtree(_finished / name)
+        shutil.copytree(_finished / "whole" / name, _finished / name)
+    return Checkout(_finished)
 
 
 def archive(folder: Path) -> bytes:
@@ -131,12 +149,8 @@ class Person:
 
 def files(root: Path) -> set[str]:
     """All of input/, runs/ and submissions/, below a checkout."""
-    return {
-        str(path.relative_to(root))
-        for folder in ("input", "runs", "submissions")
-        for path in (root / folder).rglob("*")
-        if path.is_file()
-    }
+    paths = (path for folder in LEFT for path in (root / folder).rglob("*"))
+    return {str(path.relative_to(root)) for path in paths if path.is_file()}
 
 
 def find(root: Path, name: str) -> Path:
@@ -146,34 +160,46 @@ def find(root: Path, name: str) -> Path:
 
 
 def test_every_file_is_tried(whole):
-    tried = {str(find(whole, name).relative_to(whole)) for name in NEEDED_BY}
-    assert {name for name in files(whole) - tried if not name.startswith(LIKE_A)} == set()
+    tried = {str(find(whole.root, name).relative_to(whole.root)) for name in NEEDED_BY}
+    assert {name for name in files(whole.root) - tried if not name.startswith(LIKE_A)} == set()
 
 
 @pytest.mark.parametrize("name", NEEDED_BY)
 @pytest.mark.parametrize("harm", HARMS)
 def test_a_harmed_file_is_mended_by_what_the_errors_say(whole, tmp_path, name, harm):
-    checkout = Checkout(shutil.copytree(whole, tmp_path / "checkout"))
-    file = find(checkout.root, name)
+    file = find(whole.root, name)
     file.chmod(0o644)
     HARMS[harm](file)
     with running_server(archive=archive(tmp_path / "downloads")) as kaggle:
-        person = Person(checkout, kaggle.environment(tmp_path / "home"))
+        person = Person(whole, kaggle.environment(tmp_path / "home"))
         for command in NEEDED_BY[name]:
             person.type(command)
         for command in (SUBMISSION, ("submission", *BOTH)):
-            assert "Nothing to be done" in checkout.make(*command), person.typed
+            assert "Nothing to be done" in whole.make(*command), person.typed
 
 
 @pytest.mark.parametrize("name", [*NEEDED_BY, "all"])
 @pytest.mark.parametrize("time_ns", [10**18, 2 * 10**18], ids=["older", "newer"])
-def test_another_time_needs_no_advice(whole, tmp_path, name, time_ns):
-    checkout = Checkout(shutil.copytree(whole, tmp_path / "checkout"))
-    for each in files(checkout.root) if name == "all" else [name]:
-        os.utime(find(checkout.root, each), ns=(time_ns, time_ns))
+def test_another_time_needs_no_advice(whole, name, time_ns):
+    for each in files(whole.root) if name == "all" else [name]:
+        os.utime(find(whole.root, each), ns=(time_ns, time_ns))
     if name == "all":
-        checkout.make(*REPORT)
-        checkout.make(*AUDIT)
-    text = checkout.make(*SUBMISSION)
+        whole.make(*REPORT)
+        whole.make(*AUDIT)
+    text = whole.make(*SUBMISSION)
+    assert "in input/digit-recognizer already" in text or "Nothing to be done" in text
     assert "epoch" not in text and "predicted" not in text and "folds" not in text
-    assert "Nothing to be done" in checkout.make(*SUBMISSION)
+    if name == "all":
+        assert "Nothing to be done" in whole.make(*SUBMISSION), "the times of now are noted"
+
+
+def test_every_command_that_is_named_anywhere_exists():
+    makefile = (REPOSITORY / "Makefile").read_text()
+    targets = set(re.search(r"^\.PHONY: (.*)$", makefile, re.M)[1].split())
+    knobs = set(re.findall(r"^([A-Z_]+) =", makefile, re.M))
+    code = "".join(path.read_text() for path in (REPOSITORY / "pipeline").rglob("*.py"))
+    named = re.findall(r"`make (\w+)([^`]*)", code)
+    named += re.findall(r'(?:to_type|make_command)\(\s*"(\w+)"([^)]*)', code)
+    assert len(named) > 50
+    assert {target for target, _ in named} - targets == set()
+    assert {name for _, rest in named for name in re.findall(r"([A-Z_]+)=", rest)} - knobs == set()

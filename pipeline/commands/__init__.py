@@ -1,7 +1,7 @@
 """The commands: each in the file of its name, with what it takes, does and prints.
 
 A command's fields are its options, their docstrings the help. `python -m pipeline` loads the file
-of the command typed and no other: `make` asks for a run's name at every call, and torch alone takes
+of the command typed and no other: `make` asks the plan at every call, and torch alone takes
 seconds to import.
 """
 
@@ -9,4 +9,4 @@ COMMANDS = (
     *("data", "split", "settings", "preview", "models", "plan", "train", "predict", "ensemble"),
     *("submit", "compare", "try", "sweep", "report", "audit", "runs", "leaderboard", "bench"),
 )
-"""Their names, on the way from the data to the score; `make plan` alone is asked by make."""
+"""Their names, on the way from the data to the score; `plan` is for make alone to ask."""
