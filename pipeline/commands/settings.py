@@ -28,3 +28,5 @@ class Settings(Knobs):
             for run in runs:
                 differs = [f"{name}={getattr(run.settings, name)}" for name in own]
                 reporter.line(f"  {run.name}  {' '.join(differs)}")
+        else:
+            reporter.line(f"\nthe run of these: {spec.name}")
