@@ -2,7 +2,8 @@
 
 from itertools import groupby
 
-from pipeline.augment.batched import support_table
+from pipeline.augment.batched.rules import ANY
+from pipeline.augment.batched.support import COMBINATORS, TRANSFORMS
 
 
 def markdown() -> str:
@@ -11,11 +12,15 @@ def markdown() -> str:
     It is made from the rules that the compiler itself goes by; transforms with the same rules
     share a row.
     """
-    rules = {name: limits.replace("; ", "<br>") for name, _, limits in support_table()}
+    rules = {}
+    for support in TRANSFORMS:
+        limits = [f"{k}: {rule.text}" for k, rule in support.arguments.items() if rule is not ANY]
+        rules[support.source.__name__] = "<br>".join(sorted(limits))
+    rules |= dict.fromkeys((combinator.__name__ for combinator in COMBINATORS), "")
     lines = ["| Transform | Compiles with |", "|---|---|"]
     by_rule = sorted(rules, key=lambda name: (rules[name] != "", rules[name]))
-    for limits, names in groupby(by_rule, key=rules.__getitem__):
-        lines.append(f"| {', '.join(f'`{name}`' for name in names)} | {limits or 'anything'} |")
+    for shared, names in groupby(by_rule, key=rules.__getitem__):
+        lines.append(f"| {', '.join(f'`{name}`' for name in names)} | {shared or 'anything'} |")
     return "\n".join(lines)
 
 

@@ -18,7 +18,12 @@ from scipy import stats
 from pipeline.augment.batched import compile_recipe, image_keys
 from pipeline.augment.batched.affine import Flip
 from pipeline.augment.batched.dropout import HoleDropout
-from pipeline.augment.batched.grid import DisplacementTransform, MatrixTransform, pixel_grid
+from pipeline.augment.batched.grid import (
+    DisplacementTransform,
+    MatrixTransform,
+    SamplingGrid,
+    pixel_grid,
+)
 from pipeline.augment.batched.support import TRANSFORMS
 from tests.augment.reference import SIZE, make
 
@@ -158,8 +163,9 @@ def our_draws(transform: Any) -> np.ndarray:
         matrix = leaf.transform.matrix(drawn, SIZE).double().numpy()
         return (matrix / matrix[:, 2:, 2:]).reshape(-1, 9)[:, :8]
     if isinstance(leaf.transform, DisplacementTransform):
-        grid = pixel_grid(SIZE, keys.device)
-        return _at_pixels((leaf.transform.field(drawn, SIZE).dense() + grid).numpy())
+        grid = SamplingGrid(NUM_OURS, SIZE, keys.device)
+        grid.displace(leaf.transform.field(drawn, SIZE))
+        return _at_pixels(grid.coordinates().numpy())
     params = {name: value.double().numpy() for name, value in drawn.items()}
     if isinstance(leaf.transform, HoleDropout):
         some = [holes[holes[:, 0] < holes[:, 2]] for holes in params["holes"][:NUM_THEIRS]]
@@ -222,7 +228,7 @@ def test_random_fill(fill):
 
 
 def test_cv2_reads_the_sizes_that_the_kernels_assume():
-    """OpenCV's own kernel width where the size is left to it: see `from_albumentations`."""
+    """OpenCV's own kernel width where the size is left to it: see `Elastic`."""
     for sigma in (1.0, 2.3, 4.0, 6.5):
         impulse = np.zeros((1, 201), np.float32)
         impulse[0, 100] = 1

@@ -14,20 +14,11 @@ The way through the package: `compiler` walks the recipe and checks it against `
 each transform's class stands with what its arguments may be. Out comes a `recipe`: a flat list of
 transforms, each behind its `gates` (p and the combinators). Random numbers come from `counter`.
 Geometric transforms (`affine`, `distortion`, `elastic`) are composed to one `grid`, at which
-`sampling` reads the images once; the others (`dropout`, `pixel`, `filters`, `morphology`) change
-the pixels.
+`sampling` reads the images once; the others (`dropout`, `pixel`, `filters`) change the pixels.
 """
 
 from pipeline.augment.batched.compiled import BatchedRecipe
 from pipeline.augment.batched.compiler import NotCompilable, compile_recipe
 from pipeline.augment.batched.counter import image_keys
-from pipeline.augment.batched.support import support_table, tolerance_table
 
-__all__ = [
-    "BatchedRecipe",
-    "NotCompilable",
-    "compile_recipe",
-    "image_keys",
-    "support_table",
-    "tolerance_table",
-]
+__all__ = ["BatchedRecipe", "NotCompilable", "compile_recipe", "image_keys"]

@@ -7,6 +7,7 @@ built directly.
 from collections.abc import Mapping
 from typing import Any
 
+import albumentations as A
 import torch
 from torch import Tensor
 from typing_extensions import override
@@ -22,54 +23,35 @@ from pipeline.augment.batched.transform import (
 )
 
 _UNIT: Interval = (0.0, 1.0)
-_DIRECTIONS = ("x", "y")
 
 
 class Affine(MatrixTransform):
-    """`Affine`, and `Rotate` and `ShiftScaleRotate`, which albumentations builds from it.
+    """`Affine`, and `ShiftScaleRotate`, which albumentations builds from it.
 
     Source of the conventions: `create_affine_transformation_matrix` in albumentations'
     geometric/functional.py: about the centre (W/2 - 0.5, H/2 - 0.5), scale, then rotate
     counter-clockwise, then shear, then translate.
     """
 
-    def __init__(
-        self,
-        *,
-        rotate: Interval = (0.0, 0.0),
-        scale: Mapping[str, Interval] | None = None,
-        shear: Mapping[str, Interval] | None = None,
-        translate_px: Mapping[str, tuple[int, int]] | None = None,
-        translate_fraction: Mapping[str, Interval] | None = None,
-        keep_ratio: bool = False,
-        balanced_scale: bool = False,
-    ) -> None:
-        """Take the ranges of the draws.
-
-        Args:
-            rotate: Degrees.
-            scale: Factors for "x" and "y".
-            shear: Degrees for "x" and "y".
-            translate_px: Whole pixels for "x" and "y", both ends included.
-            translate_fraction: Fractions of the width for "x" and of the height for "y".
-            keep_ratio: Draw one scale for both directions.
-            balanced_scale: Draw a scale below 1 as often as above, where the range has both.
-        """
-        self._scale = scale or {"x": (1.0, 1.0), "y": (1.0, 1.0)}
-        self._keep_ratio = keep_ratio
-        self._balanced = balanced_scale
-        self._translate_px = translate_px
-        intervals = {"rotate": rotate}
+    def __init__(self, given: Any) -> None:
+        self._scale: Mapping[str, Interval] = given.scale
+        self._keep_ratio = given.keep_ratio
+        self._balanced = given.balanced_scale
+        self._translate_px = {
+            direction: (int(low), int(high))
+            for direction, (low, high) in (given.translate_px or {}).items()
+        }
+        intervals = {"rotate": given.rotate}
         # A group that changes nothing is left out: no draws and no kernels for it.
-        if self._scale != {"x": (1.0, 1.0), "y": (1.0, 1.0)}:
-            drawn = {d: _UNIT if balanced_scale else self._scale[d] for d in _DIRECTIONS}
-            intervals |= {f"scale_{d}": drawn[d] for d in ("x" if keep_ratio else "xy")}
-        if shear and any(shear[d] != (0.0, 0.0) for d in _DIRECTIONS):
-            intervals |= {f"shear_{d}": shear[d] for d in _DIRECTIONS}
-        if translate_px and any(translate_px[d] != (0, 0) for d in _DIRECTIONS):
-            intervals |= {f"translate_{d}": _UNIT for d in _DIRECTIONS}
-        elif translate_fraction:
-            intervals |= {f"translate_{d}": translate_fraction[d] for d in _DIRECTIONS}
+        if set(given.scale.values()) != {(1.0, 1.0)}:
+            drawn = dict.fromkeys("xy", _UNIT) if self._balanced else given.scale
+            intervals |= {f"scale_{d}": drawn[d] for d in ("x" if self._keep_ratio else "xy")}
+        if set(given.shear.values()) != {(0.0, 0.0)}:
+            intervals |= {f"shear_{d}": given.shear[d] for d in "xy"}
+        if set(self._translate_px.values()) - {(0, 0)}:
+            intervals |= {f"translate_{d}": _UNIT for d in "xy"}
+        elif given.translate_percent:
+            intervals |= {f"translate_{d}": given.translate_percent[d] for d in "xy"}
         self.intervals = intervals
 
     @override
@@ -131,6 +113,13 @@ class Affine(MatrixTransform):
         return torch.cat((torch.cat((inverse, translation), dim=2), last_row), dim=1)
 
 
+class Rotate(Affine):
+    """`Rotate`: of all that `Affine` draws the angle alone."""
+
+    def __init__(self, given: Any) -> None:
+        self.intervals = {"rotate": given.limit}
+
+
 class Perspective(MatrixTransform):
     """`Perspective` with `keep_size`: the image seen from a slanted view, scaled back.
 
@@ -143,9 +132,9 @@ class Perspective(MatrixTransform):
     projective = True
     _CORNERS = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 
-    def __init__(self, scale: Interval) -> None:
-        """Take the range of the standard deviation of a corner's move, in sides of the image."""
-        self.intervals = {"scale": scale}
+    def __init__(self, given: Any) -> None:
+        # Of the standard deviation of a corner's move, in sides of the image.
+        self.intervals = {"scale": given.scale}
 
     @override
     def draw(self, draws: Draws, size: Size) -> Params:
@@ -158,23 +147,22 @@ class Perspective(MatrixTransform):
     @override
     def matrix(self, params: Params, size: Size) -> Tensor:
         height, width = size
-        corners = params["corners"]
-        p0, p1, p2, p3 = corners.unbind(dim=1)
+        p0, p1, p2, p3 = params["corners"].unbind(dim=1)
         # Heckbert: (x, y) = ((a + g·p1)u + (b + h·p3)v + p0) / (gu + hv + 1) on the unit square.
         side_1, side_2, excess = p1 - p2, p3 - p2, p0 - p1 + p2 - p3
         area = _cross(side_1, side_2)
         g, h = _cross(excess, side_2) / area, _cross(side_1, excess) / area
         across = p1 - p0 + g[:, None] * p1
         down = p3 - p0 + h[:, None] * p3
+        one = torch.ones_like(g)
         top = torch.stack((across, down, p0), dim=2)
-        bottom = torch.stack((g, h, torch.ones_like(g)), dim=1)
+        bottom = torch.stack((g, h, one), dim=1)
         square_to_points = torch.cat((top, bottom[:, None]), dim=1)
         # albumentations measures the sides of the quadrilateral, cuts them to whole pixels, and
         # stretches the already full-size result by W/side once more: a zoom that it has since
         # version 2.0, kept here because the pixels are to be the same.
         zoomed_width = torch.maximum(_length(p1 - p0), _length(p2 - p3)).floor()
         zoomed_height = torch.maximum(_length(p2 - p1), _length(p3 - p0)).floor()
-        one = torch.ones_like(g)
         to_square = torch.stack((zoomed_width / width**2, zoomed_height / height**2, one), dim=1)
         return square_to_points * to_square[:, None, :]
 
@@ -188,12 +176,10 @@ def _length(v: Tensor) -> Tensor:
 
 
 class Flip(MatrixTransform):
-    """`HorizontalFlip` and `VerticalFlip`."""
+    """`HorizontalFlip` (left and right swapped) and `VerticalFlip`."""
 
-    def __init__(self, *, horizontal: bool) -> None:
-        """Take the direction: left and right swapped, or top and bottom."""
-        self._horizontal = horizontal
-        self.intervals = {}
+    def __init__(self, given: Any) -> None:
+        self._horizontal = isinstance(given, A.HorizontalFlip)
 
     @override
     def draw(self, draws: Draws, size: Size) -> Params:
@@ -208,20 +194,3 @@ class Flip(MatrixTransform):
     @override
     def matrix(self, params: Params, size: Size) -> Tensor:
         return params["matrix"]
-
-
-def affine(transform: Any) -> Affine:
-    """Return albumentations' `Affine` or `ShiftScaleRotate`, compiled."""
-    return Affine(
-        rotate=transform.rotate,
-        scale=transform.scale,
-        shear=transform.shear,
-        translate_px=transform.translate_px and _whole_ranges(transform.translate_px),
-        translate_fraction=transform.translate_percent,
-        keep_ratio=transform.keep_ratio,
-        balanced_scale=transform.balanced_scale,
-    )
-
-
-def _whole_ranges(ranges: Mapping[str, Interval]) -> dict[str, tuple[int, int]]:
-    return {name: (int(low), int(high)) for name, (low, high) in ranges.items()}

@@ -14,6 +14,7 @@ from pipeline.augment.batched.grid import (
     MatrixTransform,
     SamplingGrid,
     identity,
+    masked,
 )
 from pipeline.augment.batched.sampling import Sampler
 from pipeline.augment.batched.transform import (
@@ -23,6 +24,7 @@ from pipeline.augment.batched.transform import (
     Params,
     Size,
     Transform,
+    per_image,
 )
 
 _NOISE_COUNTERS = 1 << 32
@@ -31,19 +33,20 @@ _NOISE_COUNTERS = 1 << 32
 _ANY_SAMPLER = Sampler("bilinear", "replicate", 0.0)
 """For flips alone: they show each pixel as it is."""
 
+_Scalars = dict[int | None, dict[str, Tensor]]
+"""float32 (B,) for each name, under its leaf's index; gates' under None."""
+
 
 @dataclass(frozen=True)
 class Leaf:
     """One transform of a recipe.
 
     Attributes:
-        name: albumentations' name of it.
         transform: The compiled transform.
         gates: What has to open for it to fire; it always fires if there are none.
         sampler: How a geometric transform reads the image; None if it does not matter.
     """
 
-    name: str
     transform: Transform
     gates: tuple[Gate, ...]
     sampler: Sampler | None = None
@@ -51,17 +54,13 @@ class Leaf:
     @property
     def geometric(self) -> bool:
         """Whether it moves pixels and does not change their values."""
-        return isinstance(self.transform, MatrixTransform | DisplacementTransform)
+        return not isinstance(self.transform, ImageTransform)
 
     def apply(self, pixels: Tensor, params: Params) -> Tensor:
         """Return the effect of this transform alone, on every image.
 
-        Args:
-            pixels: float32 (B, 1, H, W), whole numbers 0..255.
-            params: From the transform's `draw`.
-
-        Returns:
-            float32 (B, 1, H, W), whole numbers 0..255.
+        Pixels are float32 (B, 1, H, W), whole numbers 0..255, before and after; the parameters are
+        from the transform's `draw`.
         """
         if isinstance(self.transform, ImageTransform):
             return self.transform.apply(pixels, params)
@@ -73,11 +72,7 @@ class Leaf:
     def extend(self, grid: SamplingGrid, params: Params, size: Size, active: Tensor | None) -> None:
         """Compose a geometric transform's sampling map with the grid of those that come after.
 
-        Args:
-            grid: Changed in place.
-            params: From the transform's `draw`.
-            size: (H, W) of the images.
-            active: bool (B,), where the transform fires; None for everywhere.
+        It fires where bool (B,) `active` is true, or everywhere; (H, W) is the images' size.
         """
         if isinstance(self.transform, MatrixTransform):
             matrix = self.transform.matrix(params, size)
@@ -87,7 +82,7 @@ class Leaf:
         else:
             assert isinstance(self.transform, DisplacementTransform)
             field = self.transform.field(params, size)
-            grid.displace(field if active is None else field.where(active))
+            grid.displace(field if active is None else masked(field, active))
 
 
 @dataclass(frozen=True)
@@ -96,11 +91,16 @@ class _Step:
 
     Attributes:
         leaves: Each with its place in the recipe.
-        sampler: How the images are read; None for an image transform.
+        sampler: How the images are read; None if it does not matter.
     """
 
     leaves: Sequence[tuple[int, Leaf]]
     sampler: Sampler | None
+
+    @property
+    def geometric(self) -> bool:
+        """Whether the images are resampled."""
+        return self.leaves[0][1].geometric
 
 
 class BatchedRecipe:
@@ -125,7 +125,7 @@ class BatchedRecipe:
     @property
     def num_resamplings(self) -> int:
         """How often the images are interpolated: once for each run of fused transforms."""
-        return sum(step.sampler is not None for step in self._steps)
+        return sum(step.geometric for step in self._steps)
 
     def __call__(self, images: Tensor, keys: Tensor, *, dtype: torch.dtype = torch.uint8) -> Tensor:
         """Return the images, each augmented by a draw of its own.
@@ -136,28 +136,26 @@ class BatchedRecipe:
                 on its key alone.
             dtype: Of the result. `torch.float32` saves a conversion where the next thing is to
                 normalise; the values are the same whole numbers 0..255.
-
-        Returns:
-            `dtype` (B, 1, H, W).
         """
-        size = (images.shape[-2], images.shape[-1])
         if not len(images):
             return images.to(dtype)
         scalars = self._draw_scalars(keys)
         pixels = images.to(torch.float32)
         for step in self._steps:
-            if step.sampler is not None:
-                pixels = self._resample(pixels, keys, step, scalars, size)
-            else:
+            if not step.geometric:
                 ((index, leaf),) = step.leaves
                 pixels = self._apply(pixels, keys, index, leaf, scalars)
+                continue
+            size = (images.shape[-2], images.shape[-1])
+            grid = SamplingGrid(len(pixels), size, pixels.device)
+            for index, leaf in reversed(step.leaves):
+                params = leaf.transform.draw(self._draws(index, scalars[index], keys), size)
+                leaf.extend(grid, params, size, fires(leaf.gates, scalars[None]))
+            pixels = (step.sampler or _ANY_SAMPLER)(pixels, grid)
         return pixels.to(dtype)
 
-    def _draw_scalars(self, keys: Tensor) -> dict[int | None, dict[str, Tensor]]:
-        """Return float32 (B,) for each name, under its leaf's index; gates' under None."""
-        scalars: dict[int | None, dict[str, Tensor]] = {
-            index: {} for index in (None, *range(len(self.leaves)))
-        }
+    def _draw_scalars(self, keys: Tensor) -> _Scalars:
+        scalars: _Scalars = {index: {} for index in (None, *range(len(self.leaves)))}
         if self._rows:
             counters, low, span = _ranges(self._intervals, keys.device)
             values = counter.uniform(keys, counters).mul_(span).add_(low)
@@ -169,12 +167,7 @@ class BatchedRecipe:
         return Draws(values, keys, (index + 1) * _NOISE_COUNTERS)
 
     def _apply(
-        self,
-        pixels: Tensor,
-        keys: Tensor,
-        index: int,
-        leaf: Leaf,
-        scalars: Mapping[int | None, Mapping[str, Tensor]],
+        self, pixels: Tensor, keys: Tensor, index: int, leaf: Leaf, scalars: _Scalars
     ) -> Tensor:
         values = scalars[index]
         size = (pixels.shape[-2], pixels.shape[-1])
@@ -188,22 +181,7 @@ class BatchedRecipe:
             return pixels.index_copy(0, chosen, leaf.apply(pixels[chosen], params))
         params = leaf.transform.draw(self._draws(index, values, keys), size)
         applied = leaf.apply(pixels, params)
-        return applied if active is None else torch.where(_per_image(active), applied, pixels)
-
-    def _resample(
-        self,
-        pixels: Tensor,
-        keys: Tensor,
-        step: _Step,
-        scalars: Mapping[int | None, Mapping[str, Tensor]],
-        size: Size,
-    ) -> Tensor:
-        grid = SamplingGrid(len(pixels), size, pixels.device)
-        for index, leaf in reversed(step.leaves):
-            params = leaf.transform.draw(self._draws(index, scalars[index], keys), size)
-            leaf.extend(grid, params, size, fires(leaf.gates, scalars[None]))
-        assert step.sampler is not None
-        return step.sampler(pixels, grid)
+        return applied if active is None else torch.where(per_image(active), applied, pixels)
 
 
 def _selects_images(device: torch.device) -> bool:
@@ -212,10 +190,6 @@ def _selects_images(device: torch.device) -> bool:
     To know how many these are, a GPU would have to be waited for; there all images are run.
     """
     return device.type == "cpu"
-
-
-def _per_image(values: Tensor) -> Tensor:
-    return values[:, None, None, None]
 
 
 @lru_cache(maxsize=64)
@@ -230,24 +204,14 @@ def _ranges(intervals: tuple[Interval, ...], device: torch.device) -> tuple[Tens
 def _steps(leaves: Sequence[Leaf], *, fuse: bool) -> list[_Step]:
     """Return the leaves in groups that are run together."""
     steps: list[_Step] = []
-    run: list[tuple[int, Leaf]] = []
-    sampler: Sampler | None = None
-
-    def finish() -> None:
-        nonlocal run, sampler
-        if run:
-            steps.append(_Step(run, sampler or _ANY_SAMPLER))
-        run, sampler = [], None
-
-    for index, leaf in enumerate(leaves):
-        if not leaf.geometric:
-            finish()
-            steps.append(_Step([(index, leaf)], None))
-            continue
-        differs = sampler and leaf.sampler and sampler != leaf.sampler
-        if differs or not fuse:
-            finish()
-        run.append((index, leaf))
-        sampler = sampler or leaf.sampler
-    finish()
+    for place, leaf in enumerate(leaves):
+        last = steps[-1] if steps else None
+        if (
+            fuse
+            and (last and last.geometric and leaf.geometric)
+            and (None in (last.sampler, leaf.sampler) or last.sampler == leaf.sampler)
+        ):
+            steps[-1] = _Step([*last.leaves, (place, leaf)], last.sampler or leaf.sampler)
+        else:
+            steps.append(_Step([(place, leaf)], leaf.sampler))
     return steps

@@ -1,18 +1,17 @@
 """From an albumentations recipe to a flat list of compiled transforms, each with its gates."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, count, pairwise
 from typing import Any
 
 import albumentations as A
 
 from pipeline.augment.batched.compiled import BatchedRecipe, Leaf
-from pipeline.augment.batched.gates import Coin, Gate, Ranked, Repeated, Weighted
-from pipeline.augment.batched.grid import DisplacementTransform, MatrixTransform
+from pipeline.augment.batched.gates import Gate, coin, ranked, repeated, weighted
 from pipeline.augment.batched.rules import fill_value
 from pipeline.augment.batched.sampling import BORDERS, INTERPOLATIONS, Sampler
-from pipeline.augment.batched.support import refusals, support_of
+from pipeline.augment.batched.support import COMBINATORS, refusals, support_of
 from pipeline.augment.batched.transform import Size
 
 
@@ -37,9 +36,6 @@ def compile_recipe(recipe: A.Compose, *, fuse: bool = True, size: Size = (28, 28
             the image in the same way; else once for each, as albumentations does.
         size: (H, W) of the images; what has a meaning of its own in so small an image is refused.
 
-    Returns:
-        The recipe as a function of images and keys.
-
     Raises:
         NotCompilable: A transform, an argument or a combinator is not covered.
     """
@@ -55,32 +51,30 @@ class _Compiler:
     """Walks a recipe and collects what it cannot compile."""
 
     size: Size
-
-    def __post_init__(self) -> None:
-        self.reasons: list[str] = []
-        self._numbers = count()
+    reasons: list[str] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=count)
 
     def flatten(self, node: Any, gates: tuple[Gate, ...], *, forced: bool) -> Iterator[Leaf]:
         """Yield the transforms under a node in the order in which they run.
 
-        Args:
-            node: A transform or a combinator.
-            gates: The conditions for the node to be reached.
-            forced: The node's own `p` is not to be asked: a child of `OneOf`.
+        The gates are the conditions for the node to be reached; its own `p` is not asked where it
+        is forced, as a child of `OneOf` is.
         """
         kind = type(node)
-        if kind is A.SomeOf or kind is A.RandomOrder:
-            # albumentations' SomeOf asks its own p even where it is forced.
-            yield from self._some_of(node, self._with_coin(node, gates, forced=False))
+        # albumentations' SomeOf asks its own p even where it is forced.
+        forced = forced and kind not in (A.SomeOf, A.RandomOrder)
+        inner = self._with_coin(node, gates, forced=forced)
+        if kind not in COMBINATORS:
+            yield from self._leaf(node, inner)
+        elif inner is None or kind is A.NoOp or not node.transforms:
+            return
         elif kind is A.OneOf:
-            yield from self._one_of(node, self._with_coin(node, gates, forced=forced))
-        elif kind is A.Compose or kind is A.Sequential:
-            inner = self._with_coin(node, gates, forced=forced)
-            if inner is not None:
-                for child in node.transforms:
-                    yield from self.flatten(child, inner, forced=False)
-        elif kind is not A.NoOp:
-            yield from self._leaf(node, self._with_coin(node, gates, forced=forced))
+            yield from self._one_of(node, inner)
+        elif kind is A.SomeOf or kind is A.RandomOrder:
+            yield from self._some_of(node, inner)
+        else:
+            for child in node.transforms:
+                yield from self.flatten(child, inner, forced=False)
 
     def _column(self) -> str:
         return f"gate{next(self._numbers)}"
@@ -91,42 +85,32 @@ class _Compiler:
         """Return the gates with the node's own `p` added; None where it never fires."""
         if forced or node.p >= 1:
             return gates
-        return (*gates, Coin((self._column(),), node.p)) if node.p > 0 else None
+        return (*gates, coin(self._column(), node.p)) if node.p > 0 else None
 
-    def _one_of(self, node: Any, gates: tuple[Gate, ...] | None) -> Iterator[Leaf]:
-        if gates is None or not node.transforms:
-            return
+    def _one_of(self, node: Any, gates: tuple[Gate, ...]) -> Iterator[Leaf]:
         column = self._column()
         # The last weight ends above 1, so that rounding leaves no gap at the top.
         bounds = [0.0, *accumulate(node.transforms_ps[:-1]), 2.0]
         for child, (low, high) in zip(node.transforms, pairwise(bounds), strict=True):
             if high > low:
-                chosen = (*gates, Weighted((column,), low, high))
-                yield from self.flatten(child, chosen, forced=True)
+                yield from self.flatten(child, (*gates, weighted(column, low, high)), forced=True)
 
-    def _some_of(self, node: Any, gates: tuple[Gate, ...] | None) -> Iterator[Leaf]:
-        if gates is None or not node.transforms:
-            return
-        in_order = type(node) is A.SomeOf
-        children = list(enumerate(node.transforms))
+    def _some_of(self, node: Any, gates: tuple[Gate, ...]) -> Iterator[Leaf]:
+        in_order, times = type(node) is A.SomeOf, range(node.n)
+        number = len(node.transforms)
+        children = range(number)
         if not node.replace:
-            columns = tuple(self._column() for _ in children)
-            places = [(0, node.n - 1)] if in_order else [(s, s) for s in range(node.n)]
-            for first, last in places:
-                for index, child in children:
-                    chosen = (*gates, Ranked(columns, index, first, last))
-                    yield from self.flatten(child, chosen, forced=False)
-            return
-        columns = tuple(self._column() for _ in range(node.n))
-        if in_order:
-            runs = [
-                (index, columns, times) for index, _ in children for times in range(1, node.n + 1)
-            ]
+            columns = [self._column() for _ in children]
+            places = [(0, node.n - 1)] if in_order else [(place, place) for place in times]
+            runs = [(c, ranked(columns, c, *place)) for place in places for c in children]
         else:
-            runs = [(index, (column,), 1) for column in columns for index, _ in children]
-        for index, asked, times in runs:
-            chosen = (*gates, Repeated(asked, index, len(children), times))
-            yield from self.flatten(node.transforms[index], chosen, forced=False)
+            columns = [self._column() for _ in times]
+            if in_order:
+                runs = [(c, repeated(columns, c, number, n + 1)) for c in children for n in times]
+            else:
+                runs = [(c, repeated([each], c, number, 1)) for each in columns for c in children]
+        for child, gate in runs:
+            yield from self.flatten(node.transforms[child], (*gates, gate), forced=False)
 
     def _leaf(self, node: Any, gates: tuple[Gate, ...] | None) -> Iterator[Leaf]:
         support = support_of(node)
@@ -137,11 +121,7 @@ class _Compiler:
         self.reasons += refused
         if refused or gates is None:
             return
-        transform = support.build(node)
-        sampler = None
-        if isinstance(transform, MatrixTransform | DisplacementTransform):
-            sampler = _sampler(node)
-        yield Leaf(support.source.__name__, transform, gates, sampler)
+        yield Leaf(support.build(node), gates, _sampler(node))
 
 
 def _sampler(node: Any) -> Sampler | None:

@@ -5,13 +5,20 @@ image size: it is computed once.
 """
 
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
 from typing_extensions import override
 
-from pipeline.augment.batched.grid import DenseField, DisplacementTransform, pixel_grid
-from pipeline.augment.batched.transform import Draws, Interval, Params, Size, device_constant
+from pipeline.augment.batched.grid import DisplacementTransform, pixel_grid
+from pipeline.augment.batched.transform import (
+    Draws,
+    Params,
+    Size,
+    device_constant,
+    per_image,
+)
 
 
 class Optical(DisplacementTransform):
@@ -23,21 +30,15 @@ class Optical(DisplacementTransform):
     the given one, (W/2, H/2): "camera" moves every image by half a pixel, at k = 0 too.
     """
 
-    def __init__(self, distort_limit: Interval, *, fisheye: bool) -> None:
-        """Take the range of the distortion coefficient k, and the model."""
-        self.intervals = {"k": distort_limit}
-        self._fisheye = fisheye
+    def __init__(self, given: Any) -> None:
+        self.intervals = {"k": given.distort_limit}
+        self._fisheye = given.mode == "fisheye"
 
     @override
-    def draw(self, draws: Draws, size: Size) -> Params:
-        """Return "k": float32 (B,)."""
-        return {"k": draws.values["k"]}
-
-    @override
-    def field(self, params: Params, size: Size) -> DenseField:
+    def field(self, params: Params, size: Size) -> Tensor:
         per_k = _optical_displacement(size, self._fisheye, params["k"].device)
-        displacement = params["k"][:, None, None, None] * per_k
-        return DenseField(displacement if self._fisheye else displacement + 0.5)
+        displacement = per_image(params["k"]) * per_k
+        return displacement if self._fisheye else displacement + 0.5
 
 
 @lru_cache(maxsize=8)
@@ -65,15 +66,11 @@ class Grid(DisplacementTransform):
     than steps; what even that leaves over, as 10 steps leave 6 of 28 pixels, shows pixel 0.
     """
 
-    def __init__(self, *, num_steps: int, distort_limit: Interval, normalized: bool) -> None:
-        """Take albumentations' arguments."""
-        self._num_steps = num_steps
-        self._normalized = normalized
-        self.intervals = {
-            f"{direction}{step}": distort_limit
-            for direction in "xy"
-            for step in range(num_steps + 1)
-        }
+    def __init__(self, given: Any) -> None:
+        self._num_steps = given.num_steps
+        self._normalized = given.normalized
+        names = [f"{direction}{step}" for direction in "xy" for step in range(given.num_steps + 1)]
+        self.intervals = dict.fromkeys(names, given.distort_limit)
 
     @override
     def draw(self, draws: Draws, size: Size) -> Params:
@@ -91,7 +88,7 @@ class Grid(DisplacementTransform):
         return params
 
     @override
-    def field(self, params: Params, size: Size) -> DenseField:
+    def field(self, params: Params, size: Size) -> Tensor:
         height, width = size
         device = params["steps_x"].device
         x = params["steps_x"] @ _positions_per_step(width, self._num_steps, device)
@@ -99,7 +96,7 @@ class Grid(DisplacementTransform):
         points = torch.stack(
             (x[:, None, :].expand(-1, height, -1), y[:, :, None].expand(-1, -1, width)), dim=-1
         )
-        return DenseField(points - pixel_grid(size, device))
+        return points - pixel_grid(size, device)
 
 
 @lru_cache(maxsize=16)
@@ -122,16 +119,11 @@ class ThinPlateSpline(DisplacementTransform):
     d·log d elsewhere, where d is the squared distance; kept, as the pixels are to be the same.
     """
 
-    def __init__(self, *, scale_range: Interval, num_control_points: int) -> None:
-        """Take albumentations' arguments.
-
-        Args:
-            scale_range: Ten times the range of the standard deviation of a control point's move,
-                in sides of the image.
-            num_control_points: Points along each side.
-        """
-        self.intervals = {"scale": (scale_range[0] / 10, scale_range[1] / 10)}
-        self._num_control_points = num_control_points
+    def __init__(self, given: Any) -> None:
+        # Of ten times the standard deviation of a control point's move, in sides of the image.
+        low, high = given.scale_range
+        self.intervals = {"scale": (low / 10, high / 10)}
+        self._num_control_points = given.num_control_points  # along each side
 
     @override
     def draw(self, draws: Draws, size: Size) -> Params:
@@ -140,12 +132,12 @@ class ThinPlateSpline(DisplacementTransform):
         return {"moves": draws.normal(count, 2) * draws.values["scale"][:, None, None]}
 
     @override
-    def field(self, params: Params, size: Size) -> DenseField:
+    def field(self, params: Params, size: Size) -> Tensor:
         height, width = size
         moves = params["moves"]
         per_move = _spline_matrix(self._num_control_points, size, moves.device)
         displacement = per_move @ (moves * device_constant((width, height), moves.device))
-        return DenseField(displacement.view(-1, height, width, 2))
+        return displacement.view(-1, height, width, 2)
 
 
 def _control_points(num_control_points: int) -> Tensor:

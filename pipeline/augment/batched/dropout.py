@@ -4,13 +4,14 @@ A hole is (x_min, y_min, x_max, y_max) in pixels, the maxima not included, as in
 """
 
 from abc import abstractmethod
-from typing import Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import override
 
+from pipeline.augment.batched.rules import fill_value
 from pipeline.augment.batched.transform import (
     Draws,
     ImageTransform,
@@ -23,9 +24,6 @@ from pipeline.augment.batched.transform import (
 
 _UNIT: Interval = (0.0, 1.0)
 
-Fill = float | Literal["random", "random_uniform"]
-"""A pixel value; or one drawn per pixel; or one drawn per hole."""
-
 
 class HoleDropout(ImageTransform):
     """Fills rectangles; where they lie is the subclass's draw.
@@ -33,9 +31,9 @@ class HoleDropout(ImageTransform):
     Source of the filling: `cutout` in albumentations' dropout/functional.py.
     """
 
-    def __init__(self, fill: Fill) -> None:
-        """Take what the holes are filled with."""
-        self._fill = fill
+    def __init__(self, given: Any) -> None:
+        # A pixel value; or "random", one drawn per pixel; or "random_uniform", one drawn per hole.
+        self._fill = fill_value(given.fill)
 
     @abstractmethod
     def draw_holes(self, draws: Draws, size: Size) -> Tensor:
@@ -93,24 +91,13 @@ class CoarseDropout(HoleDropout):
     dropout/coarse_dropout.py. Ranges are pixels where the height range reaches 1, else fractions.
     """
 
-    def __init__(
-        self,
-        *,
-        num_holes_range: tuple[int, int],
-        hole_height_range: Interval,
-        hole_width_range: Interval,
-        fill: Fill,
-    ) -> None:
-        """Take albumentations' arguments."""
-        super().__init__(fill)
-        self._num_holes_range = num_holes_range
-        self._height_range = hole_height_range
-        self._width_range = hole_width_range
-        self._names = [
-            f"{what}{i}"
-            for what in ("height", "width", "y", "x")
-            for i in range(num_holes_range[1])
-        ]
+    def __init__(self, given: Any) -> None:
+        super().__init__(given)
+        self._num_holes_range = given.num_holes_range
+        self._height_range = given.hole_height_range
+        self._width_range = given.hole_width_range
+        most = given.num_holes_range[1]
+        self._names = [f"{of}{i}" for of in ("height", "width", "y", "x") for i in range(most)]
         self.intervals = {"num_holes": _UNIT} | dict.fromkeys(self._names, _UNIT)
 
     @override
@@ -140,11 +127,10 @@ class Erasing(HoleDropout):
     Source: `Erasing.get_params_dependent_on_data` in albumentations' dropout/transforms.py.
     """
 
-    def __init__(self, *, scale: Interval, ratio: Interval, fill: Fill) -> None:
-        """Take the range of areas, as shares of the image, and of width / height."""
-        super().__init__(fill)
-        self._scale = scale
-        self._ratio = ratio
+    def __init__(self, given: Any) -> None:
+        super().__init__(given)
+        self._scale = given.scale  # areas, as shares of the image
+        self._ratio = given.ratio  # width / height
         self.intervals = dict.fromkeys(("area", "ratio", "y", "x"), _UNIT)
 
     @override
@@ -182,42 +168,26 @@ class GridDropout(HoleDropout):
     are a pixel larger, and which is random.
     """
 
-    def __init__(
-        self,
-        *,
-        ratio: float,
-        random_offset: bool,
-        holes_number_xy: tuple[int, int] | None,
-        shift_xy: tuple[int, int],
-        fill: Fill,
-    ) -> None:
-        """Take albumentations' arguments."""
-        super().__init__(fill)
-        self._ratio = ratio
-        self._random_offset = random_offset
-        self._grid = holes_number_xy
-        self._shift = shift_xy
-        self.intervals = {}
+    def __init__(self, given: Any) -> None:
+        super().__init__(given)
+        self._ratio = given.ratio
+        self._random_offset = given.random_offset
+        self._grid = given.holes_number_xy
+        self._shift = given.shift_xy
 
     @override
     def draw_holes(self, draws: Draws, size: Size) -> Tensor:
-        rows, columns = self._num_cells(size)
+        rows, columns = self._grid or (side // max(2, side // 10) for side in size)
         # For each cell two offsets; for each row and each column of cells a rank.
-        unit = 1 - draws.uniform(2 * rows * columns + rows + columns)
-        offsets, ranks = unit[:, : 2 * rows * columns], unit[:, 2 * rows * columns :]
-        row_ranks, column_ranks = ranks[:, :rows], ranks[:, rows:]
+        parts = [2 * rows * columns, rows, columns]
+        unit = 1 - draws.uniform(sum(parts))
+        offsets, row_ranks, column_ranks = torch.split(unit, parts, dim=1)
         offset_y, offset_x = offsets.view(-1, 2, rows, columns).unbind(dim=1)
         top, cell_height = _shuffled_cells(row_ranks, size[0])
         left, cell_width = _shuffled_cells(column_ranks, size[1])
         y_min, y_max = self._holes(top[:, :, None], cell_height[:, :, None], offset_y, size[0], 1)
         x_min, x_max = self._holes(left[:, None], cell_width[:, None], offset_x, size[1], 0)
         return torch.stack((x_min, y_min, x_max, y_max), dim=-1).flatten(1, 2)
-
-    def _num_cells(self, size: Size) -> tuple[int, int]:
-        if self._grid is not None:
-            return self._grid
-        height, width = size
-        return height // max(2, height // 10), width // max(2, width // 10)
 
     def _holes(
         self, start: Tensor, cell: Tensor, unit: Tensor, length: int, axis: int

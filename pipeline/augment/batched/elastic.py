@@ -57,25 +57,16 @@ class Elastic(DisplacementTransform):
     single pixel has little weight in any of them; where they are many, the noise itself is drawn.
     """
 
-    def __init__(
-        self, *, alpha: float, sigma: float, kernel_size: int, same_dxdy: bool, gaussian: bool
-    ) -> None:
-        """Take albumentations' arguments.
-
-        Args:
-            alpha: The factor of the smoothed field, in pixels.
-            sigma: Standard deviation of the smoothing, in pixels.
-            kernel_size: Pixels of the smoothing kernel.
-            same_dxdy: One field for both directions.
-            gaussian: Noise is Gaussian; else uniform.
-        """
-        self._alpha = alpha
-        self._kernel = tuple(cv2.getGaussianKernel(kernel_size, sigma)[:, 0].tolist())
-        self._same = same_dxdy
-        self._gaussian = gaussian
+    def __init__(self, given: Any) -> None:
+        # OpenCV's own size for a float image: 4 sigma to each side (`GaussianBlur` with ksize 0).
+        kernel_size = 17 if given.approximate else round(given.sigma * 8 + 1) | 1
+        self._kernel = tuple(cv2.getGaussianKernel(kernel_size, given.sigma)[:, 0].tolist())
+        self._alpha = given.alpha
+        self._same = given.same_dxdy
+        self._gaussian = given.noise_distribution == "gaussian"
         # The largest absolute value of n normal numbers is below m with probability
         # (2Φ(m) - 1)ⁿ; one uniform number is turned into it.
-        self.intervals = {"largest": (0.0, 1.0)} if gaussian else {}
+        self.intervals = {"largest": (0.0, 1.0)} if self._gaussian else {}
 
     @override
     def draw(self, draws: Draws, size: Size) -> Params:
@@ -93,11 +84,9 @@ class Elastic(DisplacementTransform):
         return self.in_basis(noise / noise.abs().amax(dim=(1, 2), keepdim=True), size)
 
     def in_basis(self, noise: Tensor, size: Size) -> Params:
-        """Return `draw`'s parameters from the noise of all pixels.
+        """Return `draw`'s parameters from the noise of all pixels, of absolute value up to 1.
 
-        Args:
-            noise: float32 (B, 2·H, W), x above y (or (B, H, W) for both); absolute value up to 1.
-            size: (H, W).
+        It is float32 (B, 2·H, W), x above y; or (B, H, W) for both.
         """
         smoothing = self._smoothing(size, noise.device)
         rows = smoothing.to_rows @ noise if smoothing.rotates else noise
@@ -169,16 +158,3 @@ def _truncated_svd(matrix: Tensor, lost: float) -> tuple[Tensor, Tensor, Tensor]
     rest = 1 - energy.cumsum(dim=0) / energy.sum()
     rank = int((rest > lost).sum()) + 1
     return u[:, :rank], s[:rank], v[:rank]
-
-
-def from_albumentations(transform: Any) -> Elastic:
-    """Return albumentations' `ElasticTransform`, compiled."""
-    # OpenCV's own size for a float image: 4 sigma to each side (`GaussianBlur` with ksize 0).
-    kernel_size = 17 if transform.approximate else round(transform.sigma * 8 + 1) | 1
-    return Elastic(
-        alpha=transform.alpha,
-        sigma=transform.sigma,
-        kernel_size=kernel_size,
-        same_dxdy=transform.same_dxdy,
-        gaussian=transform.noise_distribution == "gaussian",
-    )

@@ -1,24 +1,26 @@
-"""Blurring and sharpening as products with small matrices.
+"""The transforms that change each pixel by its neighbours: blurring, sharpening, morphology.
 
 At 28×28 a separable filter is two matrix products, left · image · right, with the border mode
 folded into the matrices: any kernel width costs the same.
 """
 
-from functools import lru_cache
+from functools import lru_cache, reduce
+from typing import Any
 
 import cv2
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import override
 
-from pipeline.augment.batched.sampling import border_pixel
+from pipeline.augment.batched.sampling import border_pixels
 from pipeline.augment.batched.transform import (
     Draws,
     ImageTransform,
-    Interval,
     Params,
     Size,
     integers,
+    per_image,
 )
 
 _BORDER = "reflect_101"  # what OpenCV's filters assume unless told otherwise
@@ -27,10 +29,7 @@ _BORDER = "reflect_101"  # what OpenCV's filters assume unless told otherwise
 def smoothing_matrix(kernel: Tensor, length: int, border: str) -> Tensor:
     """Return float64 (length, length): a row of pixels filtered by `kernel`, as a matrix.
 
-    Args:
-        kernel: float64 (k,), k odd.
-        length: Pixels of the row.
-        border: A border of `sampling.BORDERS` other than "constant".
+    The kernel is float64 (k,), k odd; the border any of `sampling.BORDERS` other than "constant".
     """
     reach = len(kernel) // 2
     matrix = torch.zeros(length, length + 2 * reach, dtype=torch.float64)
@@ -41,10 +40,7 @@ def smoothing_matrix(kernel: Tensor, length: int, border: str) -> Tensor:
 
 def _fold_matrix(length: int, reach: int, border: str) -> Tensor:
     """Return float64 (length + 2·reach, length): 1 where a place shows a pixel."""
-    fold = torch.zeros(length + 2 * reach, length, dtype=torch.float64)
-    for place in range(-reach, length + reach):
-        fold[place + reach, border_pixel(place, length, border)] = 1
-    return fold
+    return F.one_hot(torch.tensor(border_pixels(length, reach, border)), length).to(torch.float64)
 
 
 @lru_cache(maxsize=64)
@@ -65,11 +61,7 @@ def _distances_and_fold(length: int, reach: int, device: torch.device) -> tuple[
 def _gaussian_matrices(sigma: Tensor, reach: Tensor, most: int, length: int) -> Tensor:
     """Return float32 (B, length, length): a Gaussian filter for each image.
 
-    Args:
-        sigma: float32 (B,), positive.
-        reach: float32 (B,), half the kernel's width, rounded down.
-        most: The greatest `reach` there can be.
-        length: Pixels of a row.
+    Sigma, positive, and reach, half the kernel's width, are float32 (B,); no reach is above `most`.
     """
     distances, fold = _distances_and_fold(length, most, sigma.device)
     weights = torch.exp(-0.5 * (distances / sigma[:, None, None]).square())
@@ -84,11 +76,12 @@ class GaussianBlur(ImageTransform):
     is 0, the kernel reaches 3.5 sigma; an even size counts as the odd one above.
     """
 
-    def __init__(self, *, sigma_limit: Interval, blur_limit: tuple[int, int]) -> None:
-        """Take albumentations' arguments."""
-        self._sizes = blur_limit
-        self.intervals = {"sigma": sigma_limit, "size": (0.0, 1.0)}
-        self._most = max(blur_limit[1] // 2, int(sigma_limit[1] * 3.5) if not blur_limit[0] else 0)
+    def __init__(self, given: Any) -> None:
+        self._sizes = given.blur_limit
+        self.intervals = {"sigma": given.sigma_limit, "size": (0.0, 1.0)}
+        self._most = self._sizes[1] // 2
+        if self._sizes[0] == 0:
+            self._most = max(self._most, int(given.sigma_limit[1] * 3.5))
 
     @override
     def draw(self, draws: Draws, size: Size) -> Params:
@@ -115,20 +108,14 @@ class Sharpen(ImageTransform):
     8 + lightness, is (9 + lightness) times the pixel less the sum of all nine.
     """
 
-    def __init__(self, *, alpha: Interval, lightness: Interval) -> None:
-        """Take the ranges of the effect's visibility and of the centre's extra weight."""
-        self.intervals = {"alpha": alpha, "lightness": lightness}
-
-    @override
-    def draw(self, draws: Draws, size: Size) -> Params:
-        """Return "alpha" and "lightness": float32 (B,)."""
-        return {"alpha": draws.values["alpha"], "lightness": draws.values["lightness"]}
+    def __init__(self, given: Any) -> None:
+        # Of the effect's visibility and of the centre's extra weight.
+        self.intervals = {"alpha": given.alpha, "lightness": given.lightness}
 
     @override
     def apply(self, images: Tensor, params: Params) -> Tensor:
         height, width = images.shape[-2:]
-        alpha = params["alpha"][:, None, None, None]
-        lightness = params["lightness"][:, None, None, None]
+        alpha, lightness = per_image(params["alpha"]), per_image(params["lightness"])
         ones = (1.0, 1.0, 1.0)
         rows = _constant_matrix(ones, height, images.device)
         columns = _constant_matrix(ones, width, images.device)
@@ -144,25 +131,18 @@ class UnsharpMask(ImageTransform):
     blurred itself.
     """
 
-    def __init__(
-        self,
-        *,
-        blur_limit: tuple[int, int],
-        sigma_limit: Interval,
-        alpha: Interval,
-        threshold: int,
-    ) -> None:
-        """Take albumentations' arguments."""
-        self._sizes = range(blur_limit[0], blur_limit[1] + 1, 2)
-        self._sigma_given = sigma_limit != (0.0, 0.0)
-        self._threshold = threshold
-        self.intervals = {"sigma": sigma_limit, "alpha": alpha, "size": (0.0, 1.0)}
+    def __init__(self, given: Any) -> None:
+        least, most = given.blur_limit
+        self._sizes = range(least, most + 1, 2)
+        self._sigma_given = given.sigma_limit != (0.0, 0.0)
+        self._threshold: float = given.threshold
+        self.intervals = {"sigma": given.sigma_limit, "alpha": given.alpha, "size": (0.0, 1.0)}
 
     @override
     def draw(self, draws: Draws, size: Size) -> Params:
         """Return "sigma" and "alpha", float32 (B,); "size", the index of the kernel size."""
         which = integers(draws.values["size"], 0, len(self._sizes) - 1)
-        return {"sigma": draws.values["sigma"], "alpha": draws.values["alpha"], "size": which}
+        return {**draws.values, "size": which}
 
     @override
     def apply(self, images: Tensor, params: Params) -> Tensor:
@@ -170,7 +150,7 @@ class UnsharpMask(ImageTransform):
         right = self._matrices(params, images.shape[-1])[:, None].mT
         unit = images / 255
         residual = unit - left @ unit @ right
-        sharp = (unit + params["alpha"][:, None, None, None] * residual).clamp_(0, 1)
+        sharp = (unit + per_image(params["alpha"]) * residual).clamp_(0, 1)
         over = (residual.abs() * 255 > self._threshold).to(images.dtype)
         visible = left @ over @ right
         mixed = sharp * visible + unit * (1 - visible)
@@ -183,3 +163,29 @@ class UnsharpMask(ImageTransform):
         kernels = [tuple(cv2.getGaussianKernel(s, 0)[:, 0].tolist()) for s in self._sizes]
         by_size = [_constant_matrix(k, length, params["size"].device) for k in kernels]
         return torch.stack(by_size).index_select(0, params["size"].to(torch.int64))
+
+
+class Morphological(ImageTransform):
+    """`Morphological`: each pixel becomes the largest, or the least, of those in an ellipse.
+
+    Source: `Morphological.get_params` in albumentations' geometric/transforms.py: `scale` is not a
+    range but the (width, height) of the ellipse. Outside the image there is nothing to choose.
+    """
+
+    def __init__(self, given: Any) -> None:
+        self._dilation = given.operation == "dilation"
+        element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, given.scale)
+        self._height, self._width = element.shape
+        self._taps = [(int(y), int(x)) for y, x in zip(*element.nonzero(), strict=True)]
+
+    @override
+    def apply(self, images: Tensor, params: Params) -> Tensor:
+        height, width = images.shape[-2:]
+        above, before = self._height // 2, self._width // 2  # OpenCV's anchor
+        padding = (before, self._width - 1 - before, above, self._height - 1 - above)
+        outside = -torch.inf if self._dilation else torch.inf
+        padded = F.pad(images, padding, value=outside)
+        choose = torch.maximum if self._dilation else torch.minimum
+        shifted = [padded[..., y : y + height, x : x + width] for y, x in self._taps]
+        result: Tensor = reduce(choose, shifted)
+        return result

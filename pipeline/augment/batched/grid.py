@@ -13,12 +13,11 @@ from functools import lru_cache
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from typing_extensions import override
 
-from pipeline.augment.batched.transform import Params, Size, Transform, device_constant
+from pipeline.augment.batched.transform import Params, Size, Transform, device_constant, per_image
 
 
-class MatrixTransform(Transform):
+class MatrixTransform(Transform, ABC):
     """A geometric transform whose sampling map is a matrix: affine or projective.
 
     Attributes:
@@ -32,48 +31,12 @@ class MatrixTransform(Transform):
         """Return float32 (B, 3, 3): from homogeneous output to homogeneous input pixels."""
 
 
-class DisplacementTransform(Transform):
+class DisplacementTransform(Transform, ABC):
     """A geometric transform whose sampling map is p + d(p) with a field d given per pixel."""
 
     @abstractmethod
     def field(self, params: Params, size: Size) -> "Field":
-        """Return the displacement field."""
-
-
-GeometricTransform = MatrixTransform | DisplacementTransform
-
-
-class Field(ABC):
-    """A displacement for each pixel of each image, in pixels."""
-
-    @abstractmethod
-    def where(self, active: Tensor) -> "Field":
-        """Return this field with zero displacement where bool (B,) `active` is false."""
-
-    @abstractmethod
-    def dense(self) -> Tensor:
-        """Return float32 (B, H, W, 2)."""
-
-    def displaced(self, matrix: Tensor | None, size: Size) -> Tensor:
-        """Return the pixel grid, displaced, then mapped by an affine matrix: (B, H, W, 2)."""
-        points = pixel_grid(size, self.dense().device) + self.dense()
-        return points if matrix is None else map_points(matrix, points, projective=False)
-
-
-class DenseField(Field):
-    """A field held pixel by pixel."""
-
-    def __init__(self, displacement: Tensor) -> None:
-        """Take float32 (B, H, W, 2)."""
-        self._displacement = displacement
-
-    @override
-    def where(self, active: Tensor) -> "DenseField":
-        return DenseField(self._displacement * active[:, None, None, None])
-
-    @override
-    def dense(self) -> Tensor:
-        return self._displacement
+        """Return the displacement of each pixel, in pixels."""
 
 
 class SeparableBasis:
@@ -106,33 +69,28 @@ class SeparableBasis:
         self.interleaved = torch.cat((to_x.flatten(1), to_y.flatten(1)))
 
 
-class SeparableField(Field):
-    """A smooth field in a basis.
+class SeparableField:
+    """A smooth field in a basis, with float32 noise (B, M, K).
 
     It goes through an affine matrix by its coefficients, a tenth of the numbers that its pixels
     are.
     """
 
     def __init__(self, basis: SeparableBasis, noise: Tensor) -> None:
-        """Take the basis and float32 noise (B, M, K)."""
-        self._basis = basis
-        self._noise = noise
+        self.basis = basis
+        self.noise = noise
 
-    @override
-    def where(self, active: Tensor) -> "SeparableField":
-        return SeparableField(self._basis, self._noise * active[:, None, None])
-
-    @override
     def dense(self) -> Tensor:
-        basis = self._basis
-        coefficients = (basis.left.transpose(0, 1).flatten(0, 1) @ self._noise).view(
-            len(self._noise), 2, -1, len(basis.columns)
+        """Return the displacement of each pixel, float32 (B, H, W, 2)."""
+        basis = self.basis
+        coefficients = (basis.left.transpose(0, 1).flatten(0, 1) @ self.noise).view(
+            len(self.noise), 2, -1, len(basis.columns)
         )
         return (basis.rows @ (coefficients @ basis.columns)).permute(0, 2, 3, 1)
 
-    @override
     def displaced(self, matrix: Tensor | None, size: Size) -> Tensor:
-        basis, noise = self._basis, self._noise
+        """Return the pixel grid, displaced, then mapped by an affine matrix: (B, H, W, 2)."""
+        basis, noise = self.basis, self.noise
         batch, num_rows, width = len(noise), basis.rows.shape[1], size[1]
         if matrix is None:
             matrix = identity(noise.device).expand(batch, 3, 3)
@@ -144,6 +102,17 @@ class SeparableField(Field):
         rows, affine_weights = _affine_weights(matrix, size)
         rows = torch.cat((rows, basis.rows), dim=1)
         return (rows @ torch.cat((affine_weights, weights), dim=1)).view(batch, *size, 2)
+
+
+Field = Tensor | SeparableField
+"""A displacement for each pixel of each image, in pixels: float32 (B, H, W, 2), or as a product."""
+
+
+def masked(field: Field, active: Tensor) -> Field:
+    """Return a field with zero displacement where bool (B,) `active` is false."""
+    if isinstance(field, Tensor):
+        return field * per_image(active)
+    return SeparableField(field.basis, field.noise * active[:, None, None])
 
 
 def _affine_weights(matrix: Tensor, size: Size) -> tuple[Tensor, Tensor]:
@@ -207,7 +176,7 @@ class SamplingGrid:
     def __init__(self, batch: int, size: Size, device: torch.device) -> None:
         """Start with each output pixel showing itself."""
         self._batch, self._size, self._device = batch, size, device
-        self._points: Field | Tensor | None = None  # None: the pixel grid itself
+        self._points: Tensor | SeparableField | None = None  # None: the pixel grid itself
         self._matrix: Tensor | None = None  # maps the points
         self._projective = False
 
@@ -218,11 +187,13 @@ class SamplingGrid:
 
     def displace(self, field: Field) -> None:
         """Compose with a displacement field, of the transform that comes before."""
+        dense = field if isinstance(field, Tensor) else None
         if self._points is None and self._matrix is None:
-            self._points = field  # on the pixel grid, where it was given: nothing to interpolate
+            # On the pixel grid, where it was given: nothing to interpolate.
+            self._points = field if dense is None else pixel_grid(self._size, self._device) + dense
             return
         points = self.coordinates()
-        planes = field.dense().permute(0, 3, 1, 2)
+        planes = (field if isinstance(field, Tensor) else field.dense()).permute(0, 3, 1, 2)
         at_points = F.grid_sample(
             planes, normalise(points, self._size), padding_mode="border", align_corners=True
         )
@@ -243,11 +214,11 @@ class SamplingGrid:
 
     def _evaluate(self, matrix: Tensor | None, projective: bool) -> Tensor:
         points = self._points
-        if isinstance(points, Field) and not projective:
-            return points.displaced(matrix, self._size)
-        if isinstance(points, Field):
+        if isinstance(points, SeparableField):
+            if not projective:
+                return points.displaced(matrix, self._size)
             points = points.displaced(None, self._size)
-        if points is None:
+        elif points is None:
             if matrix is not None and not projective:
                 rows, weights = _affine_weights(matrix, self._size)
                 return (rows @ weights).view(self._batch, *self._size, 2)

@@ -1,15 +1,13 @@
 """The transforms that change each pixel by itself."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import override
 
-from pipeline.augment.batched.transform import Draws, ImageTransform, Interval, Params, Size
-
-
-def _per_image(values: Tensor) -> Tensor:
-    return values[:, None, None, None]
+from pipeline.augment.batched.transform import Draws, ImageTransform, Params, Size, per_image
 
 
 class BrightnessContrast(ImageTransform):
@@ -19,18 +17,10 @@ class BrightnessContrast(ImageTransform):
     `get_safe_brightness_contrast_params` in albumentations' pixel/functional.py.
     """
 
-    def __init__(
-        self,
-        *,
-        brightness_limit: Interval,
-        contrast_limit: Interval,
-        brightness_by_max: bool,
-        ensure_safe_range: bool,
-    ) -> None:
-        """Take albumentations' arguments."""
-        self.intervals = {"brightness": brightness_limit, "contrast": contrast_limit}
-        self._by_max = brightness_by_max
-        self._safe = ensure_safe_range
+    def __init__(self, given: Any) -> None:
+        self.intervals = {"brightness": given.brightness_limit, "contrast": given.contrast_limit}
+        self._by_max = given.brightness_by_max
+        self._safe = given.ensure_safe_range
 
     @override
     def draw(self, draws: Draws, size: Size) -> Params:
@@ -54,7 +44,7 @@ class BrightnessContrast(ImageTransform):
                 torch.maximum(alpha, -positive[1] / 255),
             )
             alpha, beta = safe_alpha, torch.where(alpha > 0, *positive)
-        return (images * _per_image(alpha) + _per_image(beta)).clamp_(0, 255).floor_()
+        return (images * per_image(alpha) + per_image(beta)).clamp_(0, 255).floor_()
 
 
 class Gamma(ImageTransform):
@@ -63,18 +53,13 @@ class Gamma(ImageTransform):
     Source: `gamma_transform` in albumentations' pixel/functional.py.
     """
 
-    def __init__(self, gamma_limit: Interval) -> None:
-        """Take the range of gamma in percent."""
-        self.intervals = {"gamma": (gamma_limit[0] / 100, gamma_limit[1] / 100)}
-
-    @override
-    def draw(self, draws: Draws, size: Size) -> Params:
-        """Return "gamma": float32 (B,)."""
-        return {"gamma": draws.values["gamma"]}
+    def __init__(self, given: Any) -> None:
+        low, high = given.gamma_limit  # in percent
+        self.intervals = {"gamma": (low / 100, high / 100)}
 
     @override
     def apply(self, images: Tensor, params: Params) -> Tensor:
-        powers = (images / 255).pow(_per_image(params["gamma"])) * 255
+        powers = (images / 255).pow(per_image(params["gamma"])) * 255
         # float32 carries these powers to 1e-4 where albumentations' float64 table has whole
         # numbers to cut at, such as every pixel at gamma 1.
         return powers.add_(2e-4).floor_()
@@ -87,31 +72,19 @@ class ValueShift(ImageTransform):
     towards zero.
     """
 
-    def __init__(self, val_shift_limit: Interval) -> None:
-        """Take the range of the shift, in pixel values."""
-        self.intervals = {"value": val_shift_limit}
-
-    @override
-    def draw(self, draws: Draws, size: Size) -> Params:
-        """Return "value": float32 (B,)."""
-        return {"value": draws.values["value"]}
+    def __init__(self, given: Any) -> None:
+        self.intervals = {"value": given.val_shift_limit}
 
     @override
     def apply(self, images: Tensor, params: Params) -> Tensor:
-        return (images + _per_image(params["value"].trunc())).clamp_(0, 255)
+        return (images + per_image(params["value"].trunc())).clamp_(0, 255)
 
 
 class Invert(ImageTransform):
     """`InvertImg`: 255 - pixel."""
 
-    def __init__(self) -> None:
-        """Take nothing."""
-        self.intervals = {}
-
-    @override
-    def draw(self, draws: Draws, size: Size) -> Params:
-        """Return nothing."""
-        return {}
+    def __init__(self, given: Any) -> None:
+        pass
 
     @override
     def apply(self, images: Tensor, params: Params) -> Tensor:
@@ -126,12 +99,9 @@ class GaussNoise(ImageTransform):
     after that is always near 0. Of 784 numbers that is left out; of few, a large patch shows it.
     """
 
-    def __init__(
-        self, *, std_range: Interval, mean_range: Interval, noise_scale_factor: float
-    ) -> None:
-        """Take albumentations' arguments; standard deviation and mean in units of 255."""
-        self.intervals = {"std": std_range, "mean": mean_range}
-        self._factor = noise_scale_factor
+    def __init__(self, given: Any) -> None:
+        self.intervals = {"std": given.std_range, "mean": given.mean_range}  # in units of 255
+        self._factor = given.noise_scale_factor
 
     @override
     def draw(self, draws: Draws, size: Size) -> Params:
@@ -144,7 +114,7 @@ class GaussNoise(ImageTransform):
             numbers[..., 0, 0] = 0
             noise = F.interpolate(numbers, size, mode="bilinear")
         std, mean = draws.values["std"], draws.values["mean"]
-        return {"noise": 255 * (noise * _per_image(std) + _per_image(mean))}
+        return {"noise": 255 * (noise * per_image(std) + per_image(mean))}
 
     @override
     def apply(self, images: Tensor, params: Params) -> Tensor:

@@ -56,7 +56,6 @@ def within(limit: float) -> Rule:
 
 
 ANY = Rule("any", lambda *_: True)
-UNUSED = Rule("any: has no effect on images", lambda *_: True)
 PIXEL = Rule("a whole number 0..255", lambda given, _: _is_pixel(fill_value(given)))
 HOLE_FILL = Rule(
     "a whole number 0..255, 'random' or 'random_uniform'", lambda given, _: _fills_holes(given)

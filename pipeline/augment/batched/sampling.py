@@ -42,14 +42,9 @@ class Sampler:
     fill: float
 
     def __call__(self, images: Tensor, grid: SamplingGrid) -> Tensor:
-        """Return what each output pixel shows.
+        """Return what each output pixel shows, rounded like OpenCV's uint8 images.
 
-        Args:
-            images: float32 (B, 1, H, W), whole numbers 0..255.
-            grid: Where each output pixel is read.
-
-        Returns:
-            float32 (B, 1, H, W), rounded to whole numbers 0..255 like OpenCV's uint8 images.
+        Images are float32 (B, 1, H, W), whole numbers 0..255.
         """
         if self.border == "constant":
             # grid_sample puts zeros outside, and interpolation is linear: shift the zero.
@@ -79,8 +74,8 @@ class Sampler:
         """
         height, width = images.shape[-2:]
         margin = 2  # what a cubic kernel reaches; one is enough for the others
-        rows = _border_index(height, margin, self.border, images.device)
-        columns = _border_index(width, margin, self.border, images.device)
+        rows = torch.tensor(border_pixels(height, margin, self.border), device=images.device)
+        columns = torch.tensor(border_pixels(width, margin, self.border), device=images.device)
         extended = images.index_select(-2, rows).index_select(-1, columns)
         x, y = grid.coordinates().unbind(dim=-1)
         if self.interpolation == "bicubic":
@@ -101,23 +96,8 @@ def _fold(position: Tensor, length: int, border: str) -> Tensor:
     return length - 1 - (torch.remainder(position, period) - (length - 1)).abs()
 
 
-def _border_index(length: int, margin: int, border: str, device: torch.device) -> Tensor:
-    """Return int64 (length + 2·margin,): which pixel stands at each place of the extended line."""
+def border_pixels(length: int, margin: int, border: str) -> list[int]:
+    """Return which pixel stands at each place of a line with `margin` more places at each end."""
+    flag = next(each for each, name in BORDERS.items() if name == border)
     places = range(-margin, length + margin)
-    return torch.tensor([border_pixel(place, length, border) for place in places], device=device)
-
-
-def border_pixel(place: int, length: int, border: str) -> int:
-    """Return the pixel 0 … length - 1 that OpenCV's border mode shows at `place`.
-
-    The same as `cv2.borderInterpolate`; "constant" shows no pixel and is not a mode here.
-    """
-    if border == "replicate":
-        return min(max(place, 0), length - 1)
-    if border == "wrap":
-        return place % length
-    if border == "reflect":
-        place %= 2 * length
-        return min(place, 2 * length - 1 - place)
-    place %= max(2 * (length - 1), 1)
-    return min(place, 2 * (length - 1) - place) if length > 1 else 0
+    return [cv2.borderInterpolate(place, length, flag) for place in places]

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -47,14 +48,8 @@ class Draws:
         return counter.normal_noise(self.keys, self.counter, count).reshape(-1, *shape)
 
 
-def integers(unit: Tensor, low: int | Tensor, high: int | Tensor) -> Tensor:
-    """Return whole numbers, uniform on low … high inclusive, as float32.
-
-    Args:
-        unit: float32, uniform on [0, 1).
-        low: The least value; a tensor must broadcast with `unit`.
-        high: The greatest value.
-    """
+def integers(unit: Tensor, low: float, high: float | Tensor) -> Tensor:
+    """Return float32 whole numbers, uniform on low … high inclusive, from `unit` on [0, 1)."""
     # The product can round up to a whole number that is one too many: 29·(1 - 2⁻²⁴) is 29.
     span = high - low
     steps = torch.floor(unit * (span + 1))
@@ -72,8 +67,8 @@ def device_constant(values: tuple[Any, ...], device: torch.device) -> Tensor:
     return torch.tensor(values, dtype=torch.float32, device=device)
 
 
-class Transform(ABC):
-    """One albumentations transform, compiled.
+class Transform:
+    """One albumentations transform, compiled: its constructor takes albumentations' own object.
 
     It is made of two halves, so that each can be compared with albumentations alone: `draw` turns
     random numbers into parameters, and what is done with the parameters is drawn from nothing.
@@ -83,24 +78,25 @@ class Transform(ABC):
             constant.
     """
 
-    intervals: Mapping[str, Interval]
+    intervals: Mapping[str, Interval] = MappingProxyType({})
 
-    @abstractmethod
     def draw(self, draws: Draws, size: Size) -> Params:
-        """Return this transform's parameters for images of `size`."""
+        """Return the parameters for images of `size`: the scalars, where nothing else is said."""
+        return draws.values
 
 
-class ImageTransform(Transform):
+class ImageTransform(Transform, ABC):
     """A transform of the pixel values."""
 
     @abstractmethod
     def apply(self, images: Tensor, params: Params) -> Tensor:
-        """Return the transformed images.
+        """Return the transformed images, with the parameters that `draw` returned.
 
-        Args:
-            images: float32 (B, 1, H, W), whole numbers 0..255; not changed.
-            params: From `draw`.
-
-        Returns:
-            float32 (B, 1, H, W), whole numbers 0..255, rounded the way albumentations does.
+        Images are float32 (B, 1, H, W), whole numbers 0..255, rounded the way albumentations does;
+        those that are given are not changed.
         """
+
+
+def per_image(values: Tensor) -> Tensor:
+    """Return (B,) as (B, 1, 1, 1), to go with images."""
+    return values[:, None, None, None]
