@@ -1,12 +1,14 @@
 """Chooses what runs a recipe: compiled on the device, or albumentations in worker processes."""
 
+import os
+
 import torch
 
 from pipeline.augment.batched import NotCompilable, compile_recipe
 from pipeline.augment.batched_engine import BatchedEpochs
 from pipeline.augment.epochs import EpochPlan, Epochs
 from pipeline.augment.registry import deserialise
-from pipeline.augment.worker_engine import WorkerEpochs, choose_num_workers
+from pipeline.augment.worker_engine import WorkerEpochs
 from pipeline.errors import UserError
 
 
@@ -31,7 +33,7 @@ def augmented_epochs(
         fuse: Let the batched engine resample once for geometric transforms in a row; else once
             for each, as albumentations does.
         device: Where the training computes.
-        num_workers: Processes for albumentations: a number, or "auto" for one per core.
+        num_workers: Processes for albumentations; "auto" for one per core, up to 16.
 
     Raises:
         UserError: Engine "batched" was asked for, and the recipe cannot be compiled.
@@ -50,7 +52,7 @@ def augmented_epochs(
                     f"AUGMENT_ENGINE=batched cannot run this recipe: {why}. Leave it at auto to "
                     "run it through albumentations."
                 ) from None
-    processes = choose_num_workers(num_workers)
+    processes = min(os.cpu_count() or 1, 16) if num_workers == "auto" else int(num_workers)
     epochs = WorkerEpochs(plan, recipe, processes)
     return epochs, (
         f"albumentations in {processes} worker processes, at most about "

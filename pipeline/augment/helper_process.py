@@ -42,15 +42,9 @@ class HelperProcess:
         advice: str,
         daemon: bool = False,
     ) -> "HelperProcess":
-        """Start one.
+        """Start one; its target is called with the arguments and its own end of the pipe.
 
-        Args:
-            context: How processes are started.
-            target: What it does; called with the arguments and its own end of the pipe.
-            arguments: Whatever the target takes first.
-            what: What it is, in words.
-            advice: What to do if it dies.
-            daemon: End it when this process ends in order; it cannot have helpers of its own.
+        A daemon is ended when this process ends in order; it cannot have helpers of its own.
         """
         messages, theirs = context.Pipe(duplex=False)
         process: BaseProcess = context.Process(  # type: ignore[attr-defined]

@@ -12,34 +12,30 @@ from multiprocessing.connection import Connection
 import numpy as np
 import numpy.typing as npt
 import torch
+from typing_extensions import override
 
 from pipeline.augment.checking import augment_image
-from pipeline.augment.epochs import Batch, EpochPlan
+from pipeline.augment.epochs import Batch, EpochPlan, Epochs
 from pipeline.augment.helper_process import HelperProcess
 from pipeline.augment.registry import deserialise
 from pipeline.errors import UserError
 
+_Arrays = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
+"""Augmented images (B, C, H, W) and their labels (B,)."""
 
-class WorkerEpochs:
-    """Epochs of batches that worker processes prepare ahead (see `Epochs`)."""
+_AHEAD = 8
+"""Batches that a worker has ready; they last while the training validates."""
+
+
+class WorkerEpochs(Epochs):
+    """Epochs of batches that worker processes prepare ahead; without workers, this one does."""
 
     def __init__(self, plan: EpochPlan, recipe: str, num_workers: int) -> None:
-        """Prepare; no process is started yet.
-
-        Args:
-            plan: Images, seed, batches.
-            recipe: Serialised recipe (`registry.serialise`).
-            num_workers: Processes; 0 augments in this one.
-        """
-        self._plan = plan
-        self._batches = _AugmentedBatches(plan, recipe)
+        super().__init__(plan)
+        self._recipe = deserialise(recipe, num_channels=plan.images.images.shape[1])
         self._num_workers = num_workers
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches in an epoch."""
-        return self._plan.steps_per_epoch
-
+    @override
     def iterate(self, first_epoch: int, num_epochs: int) -> Iterator[Batch]:
         """Yield the batches of epochs `first_epoch` to `num_epochs` - 1, on the CPU.
 
@@ -49,30 +45,26 @@ class WorkerEpochs:
         Raises:
             UserError: The recipe failed on an image, changed its shape or type, or a worker died.
         """
-        first, num = first_epoch, num_epochs
-        batches = self._from_workers(first, num) if self._num_workers else self._here(first, num)
+        if self._num_workers:
+            batches = self._from_workers(first_epoch, num_epochs)
+        else:
+            batches = self._augmented(first_epoch, num_epochs)
         for arrays in batches:
             images, labels = (torch.from_numpy(array) for array in arrays)
             yield (images.pin_memory(), labels) if torch.cuda.is_available() else (images, labels)
 
-    def _here(self, first_epoch: int, num_epochs: int) -> Iterator["_Arrays"]:
-        return (
-            self._batches.augment(*task) for task in self._batches.tasks(first_epoch, num_epochs)
-        )
-
-    def _from_workers(self, first_epoch: int, num_epochs: int) -> Iterator["_Arrays"]:
-        # Not torch's DataLoader: its batches lie in /dev/shm, and where that is full (Docker gives
-        # it 64 MB) it waits for ever. A pipe costs less CPU time than that, too: 4.4 and 6.2 s for
-        # 1,000 batches of 128 images that are not augmented.
+    def _from_workers(self, first_epoch: int, num_epochs: int) -> Iterator[_Arrays]:
+        # Not torch's DataLoader: where a worker dies it raises in whatever line this process is in,
+        # and where tensors find /dev/shm full (Docker gives it 64 MB) it waits for ever. Arrays do
+        # not lie there, but 1,000 batches of 128 cost it 0.22 s of CPU time, and 0.15 s here.
         workers: list[HelperProcess] = []
         try:
             for number in range(self._num_workers):
-                share = (first_epoch, num_epochs, number, self._num_workers)
                 workers.append(
                     HelperProcess.start(
                         multiprocessing.get_context(),
-                        _work,
-                        (self._batches, share),
+                        self._work,
+                        (number, first_epoch, num_epochs),
                         what="a process that augments images",
                         advice="the same command goes on after the last finished epoch, with "
                         'SET="num_workers=1" by one such process',
@@ -87,81 +79,52 @@ class WorkerEpochs:
                 worker.process.kill()
                 worker.process.join()
 
-    def measure_speed(self, num_images: int = 64) -> float:
-        """Return how many images per second all workers together can augment, about."""
-        positions = np.arange(num_images) % len(self._plan.images)
-        self._batches.augment(0, positions)  # the first call of each transform prepares it
-        start = time.perf_counter()
-        self._batches.augment(0, positions)
-        return num_images / (time.perf_counter() - start) * max(1, self._num_workers)
+    def _work(self, number: int, first_epoch: int, num_epochs: int, results: Connection) -> None:
+        """Send every n-th batch from that number on, and what went wrong: a worker's whole life."""
+        ready: queue.Queue[_Arrays | UserError | None] = queue.Queue(_AHEAD)
+        sending = threading.Thread(target=_send_all, args=(ready, results))
+        sending.start()
+        try:
+            import cv2
 
+            cv2.setNumThreads(0)  # one worker, one core
+            torch.set_num_threads(1)
+            for batch in self._augmented(first_epoch, num_epochs, number, self._num_workers):
+                ready.put(batch)
+        except UserError as error:
+            ready.put(error)
+        except Exception as error:
+            ready.put(UserError(f"the augmentation failed: {type(error).__name__}: {error}."))
+        ready.put(None)
+        sending.join()
 
-_Arrays = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
-"""Augmented images (B, C, H, W) and their labels (B,)."""
+    def _augmented(
+        self, first_epoch: int, num_epochs: int, first_batch: int = 0, step: int = 1
+    ) -> Iterator[_Arrays]:
+        """Yield every `step`-th batch of all epochs."""
+        batches = (
+            (epoch, positions.numpy())
+            for epoch in range(first_epoch, num_epochs)
+            for positions in torch.split(self.plan.order(epoch), self.plan.batch_size)
+        )
+        return itertools.starmap(self._augment, itertools.islice(batches, first_batch, None, step))
 
-
-class _AugmentedBatches:
-    """What is to be augmented, and how: the same in every process."""
-
-    def __init__(self, plan: EpochPlan, recipe: str) -> None:
-        self._plan = plan
-        self._recipe = deserialise(recipe, num_channels=plan.images.images.shape[1])
-
-    def tasks(
-        self, first_epoch: int, num_epochs: int
-    ) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
-        """Yield each batch's epoch and the positions of its images, in order."""
-        for epoch in range(first_epoch, num_epochs):
-            for positions in torch.split(self._plan.order(epoch), self._plan.batch_size):
-                yield epoch, positions.numpy()
-
-    def augment(self, epoch: int, positions: npt.NDArray[np.int64]) -> _Arrays:
-        """Return the batch of the images at those positions.
-
-        Raises:
-            UserError: The recipe failed on an image, or changed its shape or type.
-        """
-        images = self._plan.images.images[positions]
-        for image, row in zip(images, self._plan.images.rows[positions], strict=True):
-            seed = self._plan.augment_stream, epoch, int(row)
+    def _augment(self, epoch: int, positions: npt.NDArray[np.int64]) -> _Arrays:
+        images = self.plan.images.images[positions]
+        for image, row in zip(images, self.plan.images.rows[positions], strict=True):
+            seed = self.plan.augment_stream, epoch, int(row)
             # albumentations takes (H, W, C).
             augmented = augment_image(self._recipe, image.transpose(1, 2, 0), seed)
             image[:] = augmented.transpose(2, 0, 1)
-        return images, self._plan.images.labels[positions].astype(np.int64)
+        return images, self.plan.images.labels[positions].astype(np.int64)
 
-
-_AHEAD = 8
-"""Batches that a worker has ready; they last while the training validates."""
-
-
-def _work(
-    batches: _AugmentedBatches, share: tuple[int, int, int, int], results: Connection
-) -> None:
-    """Make a worker's share of the batches: its whole life.
-
-    Args:
-        batches: What to make.
-        share: First epoch, number of epochs, this worker's number and the number of workers.
-        results: Where to send them, and what went wrong.
-    """
-    ready: queue.Queue[_Arrays | UserError | None] = queue.Queue(_AHEAD)
-    sending = threading.Thread(target=_send_all, args=(ready, results))
-    sending.start()
-    first_epoch, num_epochs, number, num_workers = share
-    try:
-        import cv2
-
-        cv2.setNumThreads(0)  # one worker, one core
-        torch.set_num_threads(1)
-        tasks = batches.tasks(first_epoch, num_epochs)
-        for epoch, positions in itertools.islice(tasks, number, None, num_workers):
-            ready.put(batches.augment(epoch, positions))
-    except UserError as error:
-        ready.put(error)
-    except Exception as error:
-        ready.put(UserError(f"the augmentation failed: {type(error).__name__}: {error}."))
-    ready.put(None)
-    sending.join()
+    def measure_speed(self, num_images: int = 64) -> float:
+        """Return how many images per second all workers together can augment, about."""
+        positions = np.arange(num_images) % len(self.plan.images)
+        self._augment(0, positions)  # the first call of each transform prepares it
+        start = time.perf_counter()
+        self._augment(0, positions)
+        return num_images / (time.perf_counter() - start) * max(1, self._num_workers)
 
 
 def _send_all(ready: "queue.Queue[_Arrays | UserError | None]", results: Connection) -> None:
@@ -171,8 +134,3 @@ def _send_all(ready: "queue.Queue[_Arrays | UserError | None]", results: Connect
             results.send(batch)
     except BaseException:
         os._exit(1)
-
-
-def choose_num_workers(asked: int | str) -> int:
-    """Return the number of worker processes: as asked, or one per core up to 16."""
-    return min(os.cpu_count() or 1, 16) if asked == "auto" else int(asked)
