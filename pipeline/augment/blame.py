@@ -14,52 +14,35 @@ _T = TypeVar("_T")
 
 RECIPES_FILE = Path(__file__).with_name("recipes.py")
 
-
 _NO_SUCH_ARGUMENT = re.compile(r"Argument\(s\) '(.*)' are not valid for transform (\w+)")
 
 SUCCESSORS = {
-    "always_apply": "p=1",
-    "value": "fill",
-    "fill_value": "fill",
-    "image_fill_value": "fill",
-    "cval": "fill",
-    "pad_val": "fill",
-    "mask_value": "fill_mask",
-    "mask_fill_value": "fill_mask",
-    "cval_mask": "fill_mask",
-    "pad_val_mask": "fill_mask",
-    "mode": "border_mode",
-    "pad_mode": "border_mode",
-    "min_holes": "num_holes_range",
-    "max_holes": "num_holes_range",
-    "min_height": "hole_height_range",
-    "max_height": "hole_height_range",
-    "min_width": "hole_width_range",
-    "max_width": "hole_width_range",
-    "unit_size_min": "unit_size_range",
-    "unit_size_max": "unit_size_range",
-    "holes_number_x": "holes_number_xy",
-    "holes_number_y": "holes_number_xy",
-    "shift_x": "shift_xy",
-    "shift_y": "shift_xy",
-    "var_limit": "std_range, the square root of it as a share of 255",
-    "mean": "mean_range, as a share of 255",
-    "alpha_affine": "an A.Affine before it",
-    "scale_min": "scale_range",
-    "scale_max": "scale_range",
-    "quality_lower": "quality_range",
-    "quality_upper": "quality_range",
-    "threshold": "threshold_range",
+    old: new
+    for new, names in {
+        "p=1": "always_apply",
+        "fill": "value fill_value image_fill_value cval pad_val",
+        "fill_mask": "mask_value mask_fill_value cval_mask pad_val_mask",
+        "border_mode": "mode pad_mode",
+        "num_holes_range": "min_holes max_holes",
+        "hole_height_range": "min_height max_height",
+        "hole_width_range": "min_width max_width",
+        "unit_size_range": "unit_size_min unit_size_max",
+        "holes_number_xy": "holes_number_x holes_number_y",
+        "shift_xy": "shift_x shift_y",
+        "std_range, the square root of it as a share of 255": "var_limit",
+        "mean_range, as a share of 255": "mean",
+        "an A.Affine before it": "alpha_affine",
+        "scale_range": "scale_min scale_max",
+        "quality_range": "quality_lower quality_upper",
+        "threshold_range": "threshold",
+    }.items()
+    for old in names.split()
 }
 """Arguments that were called otherwise before albumentations 2.0, and what took their place."""
 
 
 def blaming_the_recipe(what: str, action: Callable[[], _T]) -> _T:
-    """Run code that the user wrote; its faults are the user's to mend, with the line.
-
-    Args:
-        what: What is run, in words.
-        action: Runs it.
+    """Run code that the user wrote, called `what`; its faults are the user's to mend.
 
     Raises:
         UserError: It raised anything, or gave a transform an argument that albumentations ignores.

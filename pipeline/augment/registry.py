@@ -3,7 +3,6 @@
 import hashlib
 import importlib
 import json
-import math
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -27,19 +26,15 @@ def recipe_text(name: str, cache: Path) -> str:
     """Return the recipe of that name in albumentations' serialised form, as JSON text.
 
     Whatever the recipe is built from decides its text. As importing albumentations takes seconds,
-    and `make` asks at every call, texts are kept under what a rehearsal says that the recipe asks
-    albumentations for (see `rehearsal`); a recipe that cannot be rehearsed is built each time.
-
-    Args:
-        name: The recipe's name.
-        cache: The folder where such texts are kept.
+    and `make` asks at every call, texts are kept in the folder `cache` under what a rehearsal says
+    that the recipe asks albumentations for (see `rehearsal`); a recipe that cannot be rehearsed is
+    built each time.
 
     Raises:
         UserError: There is no such recipe, it is faulty, or it is another each time it is built.
     """
-    if "albumentations" in sys.modules:  # then to build it takes no time
-        return _built_text(name)
-    asked_for = rehearse(name)
+    # Where albumentations is imported already, to build the recipe takes no time.
+    asked_for = None if "albumentations" in sys.modules else rehearse(name)
     if not asked_for:
         return _built_text(name)
     # What reads a recipe decides as well: the library, and what this file accepts.
@@ -64,11 +59,7 @@ def _built_text(name: str) -> str:
 
 
 def build_recipe(name: str, values: Mapping[str, object] | None = None) -> "A.Compose":
-    """Return the recipe that the function of that name in `recipes.py` makes.
-
-    Args:
-        name: The function's name.
-        values: Arguments in place of its defaults.
+    """Return what the function of that name in `recipes.py` makes, by its defaults or by values.
 
     Raises:
         UserError: There is no such function, the file or the function fails, or an argument is
@@ -104,17 +95,23 @@ def serialise(recipe: "A.Compose", name: str) -> str:
     """
     import albumentations as A
 
+    def not_storable(why: str) -> UserError:
+        return UserError(
+            f"recipe {name!r} cannot be stored with the run: {why}. Use albumentations' own "
+            "transforms."
+        )
+
     for part in _parts_of(recipe):
         kind = type(part)
         if not kind.__module__.startswith("albumentations.") or not kind.is_serializable():
-            raise _not_storable(name, f"{kind.__name__} is code of your own, which no text holds")
+            raise not_storable(f"{kind.__name__} is code of your own, which no text holds")
         if isinstance(part, A.SelectiveChannelTransform):
-            raise _not_storable(name, f"albumentations forgets the channels of {kind.__name__}")
+            raise not_storable(f"albumentations forgets the channels of {kind.__name__}")
     try:
         stored = A.to_dict(recipe)
         text = json.dumps(stored, sort_keys=True)
     except Exception as error:
-        raise _not_storable(name, first_line(error)) from None
+        raise not_storable(first_line(error)) from None
     for fault in _no_numbers(stored["transform"]):
         raise UserError(f"recipe {name!r}: {fault} must be made of finite numbers.")
     return text
@@ -130,36 +127,21 @@ def _parts_of(node: Any) -> Iterator[Any]:
             yield from _parts_of(child)
 
 
-def _not_storable(name: str, why: str) -> UserError:
-    return UserError(
-        f"recipe {name!r} cannot be stored with the run: {why}. Use albumentations' own transforms."
-    )
-
-
 def _no_numbers(part: dict[str, Any]) -> Iterator[str]:
     """Yield each argument of a stored transform that holds an infinity or no number at all."""
     for argument, value in part.items():
         if argument == "transforms":
             for child in value:
                 yield from _no_numbers(child)
-        elif not _is_finite(value):
+            continue
+        try:
+            json.dumps(value, allow_nan=False)
+        except ValueError:
             yield f"{part['__class_fullname__']}({argument}={value!r})"
 
 
-def _is_finite(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(map(_is_finite, value.values()))
-    if isinstance(value, list | tuple):
-        return all(map(_is_finite, value))
-    return not isinstance(value, float) or math.isfinite(value)
-
-
 def deserialise(text: str, *, num_channels: int = 1) -> "A.Compose":
-    """Return the recipe that `serialise` wrote.
-
-    Args:
-        text: The serialised recipe.
-        num_channels: Of the images. For grey ones, of 1, what only changes colours is left out.
+    """Return what `serialise` wrote; for one channel without what only changes colours.
 
     Raises:
         UserError: The text is not a recipe.
@@ -167,7 +149,12 @@ def deserialise(text: str, *, num_channels: int = 1) -> "A.Compose":
     import albumentations as A
 
     def read(part: dict[str, Any]) -> dict[str, Any]:
-        part = _ranges_as_tuples(part)
+        # JSON's lists back into the tuples they were: albumentations reads the list [3, 7] as
+        # (3.0, 7.0), and where 3 means pixels, 3.0 means a share of the image.
+        part = {
+            name: tuple(value) if isinstance(value, list) and name != "transforms" else value
+            for name, value in part.items()
+        }
         return on_grey(part) if num_channels == 1 else part
 
     try:
@@ -181,31 +168,14 @@ def deserialise(text: str, *, num_channels: int = 1) -> "A.Compose":
     return recipe
 
 
-def _ranges_as_tuples(part: dict[str, Any]) -> dict[str, Any]:
-    """Turn JSON's lists back into the tuples they were.
-
-    albumentations reads the list [3, 7] as (3.0, 7.0), and where 3 means pixels, 3.0 means a
-    share of the image.
-    """
-    return {
-        name: tuple(value) if isinstance(value, list) and name != "transforms" else value
-        for name, value in part.items()
-    }
-
-
 def _find_recipe(name: str) -> Callable[..., "A.Compose"]:
-    functions = _recipe_functions()
+    module = blaming_the_recipe(
+        RECIPES_FILE.name, lambda: importlib.import_module("pipeline.augment.recipes")
+    )
+    functions = recipes_in(module)
     if name not in functions:
         raise UserError(
             f"AUGMENT={name!r} is not known; choose one of: {', '.join(functions)}, "
             "or add a function of that name to pipeline/augment/recipes.py."
         )
     return functions[name]
-
-
-def _recipe_functions() -> dict[str, Callable[..., "A.Compose"]]:
-    """The public functions defined in `recipes.py`, in the file's order."""
-    module = blaming_the_recipe(
-        RECIPES_FILE.name, lambda: importlib.import_module("pipeline.augment.recipes")
-    )
-    return recipes_in(module)

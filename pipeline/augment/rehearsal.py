@@ -19,6 +19,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -29,11 +30,7 @@ _NUMPY_UNUSED = 623
 
 
 def rehearse(name: str) -> str | None:
-    """Return what a recipe asks for, as text; None if it is faulty or cannot be rehearsed.
-
-    Args:
-        name: The function's name in `recipes.py`.
-    """
+    """Return what a recipe asks for, as text; None if it is faulty or cannot be rehearsed."""
     told = _run_apart(name, seed=0)
     return told and str(json.loads(told)["asked_for"])
 
@@ -74,15 +71,13 @@ def _run_apart(name: str, seed: int) -> str:
     return done.stdout.rpartition("\n")[2] if done.returncode == 0 else ""
 
 
+@dataclass(slots=True, eq=False)
 class _Call:
     """What a constructor of the stand-in returns; it can only be taken apart or passed on."""
 
-    __slots__ = ("arguments", "constructor", "keywords")
-
-    def __init__(
-        self, constructor: str, arguments: tuple[Any, ...], keywords: dict[str, Any]
-    ) -> None:
-        self.constructor, self.arguments, self.keywords = constructor, arguments, keywords
+    constructor: str
+    arguments: tuple[Any, ...]
+    keywords: dict[str, Any]
 
     @property
     def transforms(self) -> Any:
