@@ -6,7 +6,7 @@ probabilities in it; during the training `augment_image` looks at every image th
 
 import copy
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +29,7 @@ _NUM_DRAWS = 8
 def augment_image(recipe: "A.Compose", image: Image, seed: Sequence[int]) -> Image:
     """Return an image augmented by albumentations, of the shape and type that it had.
 
-    Args:
-        recipe: What to run.
-        image: uint8 (H, W, C).
-        seed: What the recipe's random numbers follow from, and nothing else.
+    The recipe's random numbers follow from the seed, and nothing else.
 
     Raises:
         UserError: The recipe failed, or changed shape or type; the sentence names the transform.
@@ -72,38 +69,32 @@ def _find_fault(recipe: "A.Compose", image: Image) -> UserError:
     return _change(image, augmented, changed_by)
 
 
-class _Watched:
-    """Stands in a recipe for one of its transforms and writes down what that returns."""
-
-    def __init__(self, transform: Any, log: list[tuple[str, Any]]) -> None:
-        self._transform, self._log = transform, log
-
-    def __call__(self, **data: Any) -> Any:
-        self._log.append((type(self._transform).__name__, None))
-        result = self._transform(**data)
-        self._log[-1] = (self._log[-1][0], result["image"])
-        return result
-
-
 def _watch(node: Any, log: list[tuple[str, Any]]) -> None:
+    """Put in place of each transform of a combinator one that writes down what it returns."""
     import albumentations as A
+
+    def watched(transform: Any) -> Callable[..., Any]:
+        def call(**data: Any) -> Any:
+            log.append((type(transform).__name__, None))
+            result = transform(**data)
+            log[-1] = (log[-1][0], result["image"])
+            return result
+
+        return call
 
     for place, child in enumerate(node.transforms):
         if isinstance(child, A.BaseCompose):
             _watch(child, log)
         else:
-            node.transforms[place] = _Watched(child, log)
+            node.transforms[place] = watched(child)
 
 
 def check_recipe(recipe: "A.Compose", image_shape: tuple[int, int, int]) -> None:
-    """Try all that a recipe can do before a training relies on it.
+    """Try all that a recipe can do to images of (C, H, W) before a training relies on it.
 
     Every transform is asked on every kind of image that the ones before can hand it, as if it
-    fired: a fault is found however small its `p` is, and the same one each time.
-
-    Args:
-        recipe: The recipe; its random state is changed.
-        image_shape: (C, H, W).
+    fired: a fault is found however small its `p` is, and the same one each time. The recipe's
+    random state is changed.
 
     Raises:
         UserError: It can fail, or change shape or type; the sentence names the transform.
@@ -117,7 +108,7 @@ def check_recipe(recipe: "A.Compose", image_shape: tuple[int, int, int]) -> None
             raise _change(images[0], outcome.images[0], outcome.changed_by)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Outcome:
     """Images of one kind that a recipe can have made by some point of it.
 
@@ -130,36 +121,43 @@ class _Outcome:
     changed_by: str = ""
 
 
+def _merge(outcomes: Iterable[_Outcome]) -> list[_Outcome]:
+    """Return one outcome of each kind, with images of all; the first says who changed it."""
+    merged: dict[str, _Outcome] = {}
+    for outcome in outcomes:
+        same = merged.setdefault(_kind(outcome.images[0]), _Outcome([], outcome.changed_by))
+        same.images = [*same.images, *outcome.images][-_NUM_DRAWS:]
+    return list(merged.values())
+
+
 def _reached(node: Any, given: list[_Outcome], *, forced: bool) -> list[_Outcome]:
     """Return what can come out of a transform or a combinator, an outcome for each kind.
 
-    Args:
-        node: A part of the recipe.
-        given: What can be handed to it.
-        forced: Its own `p` is not asked: a child of `OneOf`.
+    Its own `p` is not asked where it is forced, as a child of `OneOf` is.
     """
     import albumentations as A
 
+    forced = forced and not isinstance(node, A.SomeOf)  # which asks its own p even then
     if isinstance(node, A.OneOrOther):
-        ends = (node.transforms[0], node.transforms[-1])
-        return _merge(out for child in ends for out in _reached(child, given, forced=True))
+        return _any_of([node.transforms[0], node.transforms[-1]], given, forced=True)
+    if node.p <= 0 and not forced:
+        return given
     if isinstance(node, A.SomeOf):
-        fired, forced = _some_of(node, given), False  # it asks its own p even where it is forced
+        fired = _some_of(node, given)
     elif isinstance(node, A.OneOf):
         possible = [child for child in node.transforms if child.p > 0]
-        outcomes = [out for child in possible for out in _reached(child, given, forced=True)]
-        fired = _merge(outcomes) if possible else given
+        fired = _any_of(possible, given, forced=True) if possible else given
     elif isinstance(node, A.Compose | A.Sequential):
         fired = given
         for child in node.transforms:
             fired = _reached(child, fired, forced=False)
-    elif node.p > 0:
-        fired = _merge(out for outcome in given for out in _fired(node, outcome))
     else:
-        return given
-    if forced or node.p >= 1:
-        return fired
-    return _merge([*given, *fired]) if node.p > 0 else given
+        fired = _merge(out for outcome in given for out in _fired(node, outcome))
+    return fired if forced or node.p >= 1 else _merge([*given, *fired])
+
+
+def _any_of(nodes: Iterable[Any], given: list[_Outcome], *, forced: bool) -> list[_Outcome]:
+    return _merge(out for node in nodes for out in _reached(node, given, forced=forced))
 
 
 def _some_of(node: Any, given: list[_Outcome]) -> list[_Outcome]:
@@ -167,12 +165,9 @@ def _some_of(node: Any, given: list[_Outcome]) -> list[_Outcome]:
     import albumentations as A
 
     if isinstance(node, A.RandomOrder):  # whatever comes first: any of them, n times
-        reached = given
         for _ in range(node.n):
-            reached = _merge(
-                out for child in node.transforms for out in _reached(child, reached, forced=False)
-            )
-        return reached
+            given = _any_of(node.transforms, given, forced=False)
+        return given
     # chosen[k]: what k of the children so far can have made, in their order.
     chosen: list[list[_Outcome]] = [given, *([] for _ in range(node.n))]
     for child in node.transforms:
@@ -182,31 +177,16 @@ def _some_of(node: Any, given: list[_Outcome]) -> list[_Outcome]:
     return chosen[node.n]
 
 
-def _fired(transform: Any, given: _Outcome) -> list[_Outcome]:
-    """Return what a transform makes of some images, an outcome for each kind."""
+def _fired(transform: Any, given: _Outcome) -> Iterator[_Outcome]:
+    """Yield what a transform makes of images of one kind."""
     name = type(transform).__name__
-    outcomes: dict[object, _Outcome] = {}
     for draw in range(_NUM_DRAWS):
         image = given.images[draw % len(given.images)]
         try:
             made = transform(image=image, force_apply=True)["image"]
         except Exception as error:
             raise _failure(name, error, image) from None
-        kind = _kind(made)
-        changed_by = given.changed_by if kind == _kind(image) else name
-        outcomes.setdefault(kind, _Outcome([], changed_by)).images.append(made)
-    return list(outcomes.values())
-
-
-def _merge(outcomes: Iterable[_Outcome]) -> list[_Outcome]:
-    """Return one outcome of each kind, with images of all; the first says who changed it."""
-    merged: dict[object, _Outcome] = {}
-    for outcome in outcomes:
-        kind = _kind(outcome.images[0])
-        images = (*merged[kind].images, *outcome.images) if kind in merged else outcome.images
-        changed_by = merged.get(kind, outcome).changed_by
-        merged[kind] = _Outcome(list(images[-_NUM_DRAWS:]), changed_by)
-    return list(merged.values())
+        yield _Outcome([made], given.changed_by if _kind(made) == _kind(image) else name)
 
 
 def _kind(image: Any) -> str:
