@@ -42,16 +42,11 @@ def _mix_(z: Tensor) -> Tensor:
 
 
 def image_keys(seed: int, epoch: int, rows: Tensor) -> Tensor:
-    """Return one random key per image, derived from (seed, epoch, image) alone.
+    """Return one random key per image, int64 (B,), derived from (seed, epoch, image) alone.
 
-    Args:
-        seed: The run's augmentation seed; any integer, taken modulo 2**64.
-        epoch: The epoch, from 0.
-        rows: int64 (B,): which images of the set these are.
-
-    Returns:
-        int64 (B,), on the device of `rows`. Each of seed, epoch and row is mixed in by its own
-        round of SplitMix64's bijection, so rows of one epoch never share a key.
+    The seed is any integer, taken modulo 2**64; rows, int64 (B,), are the images of the set. Each
+    of seed, epoch and row is mixed in by its own round of SplitMix64's bijection, so rows of one
+    epoch never share a key.
     """
     # Seed and epoch are plain numbers: mixed on the host, they cost no kernel on the device.
     state = _mix_int(_mix_int(seed + _GAMMA) + epoch + _GAMMA)
@@ -67,15 +62,7 @@ def _mix_int(z: int) -> int:
 
 
 def random_bits(keys: Tensor, counters: Tensor) -> Tensor:
-    """Return the 64 random bits of each key at each counter.
-
-    Args:
-        keys: int64, one key per image.
-        counters: int64, from 0; must broadcast with `keys`.
-
-    Returns:
-        int64 of the shape that both broadcast to.
-    """
+    """Return the 64 random bits of each key at each counter from 0: int64, as both broadcast."""
     return _mix_((counters + 1).mul_(_signed(_GAMMA)).add(keys))
 
 
@@ -91,16 +78,10 @@ def _counters(first: int, count: int, device: torch.device) -> Tensor:
 
 
 def uniform_noise(keys: Tensor, first: int, count: int) -> Tensor:
-    """Return many uniform numbers per image, two from the bits of each counter.
+    """Return uniform numbers from the counters from `first` on, two from the bits of each.
 
-    Args:
-        keys: int64 (B,).
-        first: The first counter to use; `count / 2` are used, rounded up.
-        count: Numbers per image.
-
-    Returns:
-        float32 (B, count), uniform on the multiples of 2**-24 in (0, 1]; 1 is let in for 0, which
-        has no logarithm.
+    They are float32 (B, count), uniform on the multiples of 2**-24 in (0, 1]; 1 is let in for 0,
+    which has no logarithm.
     """
     bits = random_bits(keys[:, None], _counters(first, -(-count // 2), keys.device))
     halves = (bits.view(torch.int32)[:, :count] >> 8).bitwise_and_(_LOW_24_BITS)
@@ -108,15 +89,9 @@ def uniform_noise(keys: Tensor, first: int, count: int) -> Tensor:
 
 
 def normal_noise(keys: Tensor, first: int, count: int) -> Tensor:
-    """Return many standard normal numbers per image (Box & Muller 1958).
+    """Return standard normal numbers from the same counters (Box & Muller 1958).
 
-    Args:
-        keys: int64 (B,).
-        first: The first counter to use; `count / 2` are used, rounded up.
-        count: Numbers per image.
-
-    Returns:
-        float32 (B, count), of absolute value below 5.8.
+    They are float32 (B, count), of absolute value below 5.8.
     """
     half = -(-count // 2)
     units = uniform_noise(keys, first, 2 * half)
