@@ -1,15 +1,46 @@
-"""Chooses what runs a recipe: compiled on the device, or albumentations in worker processes."""
+"""What runs a recipe: it itself, compiled, on the device; or albumentations in workers."""
 
 import os
+from collections.abc import Iterator
 
 import torch
+from typing_extensions import override
 
-from pipeline.augment.batched import NotCompilable, compile_recipe
-from pipeline.augment.batched_engine import BatchedEpochs
-from pipeline.augment.epochs import EpochPlan, Epochs
+from pipeline.augment.batched import BatchedRecipe, NotCompilable, compile_recipe, image_keys
+from pipeline.augment.epochs import Batch, EpochPlan, Epochs
 from pipeline.augment.registry import deserialise
 from pipeline.augment.worker_engine import WorkerEpochs
 from pipeline.errors import UserError
+
+_BLOCK_IMAGES = 1024
+"""Images augmented at a time: small batches are augmented several at once, since each tensor
+operation has a cost of its own."""
+
+
+class BatchedEpochs(Epochs):
+    """Epochs of batches augmented on the device, where all images lie as uint8 (see `Epochs`)."""
+
+    def __init__(self, plan: EpochPlan, recipe: BatchedRecipe, device: torch.device) -> None:
+        super().__init__(plan)
+        self._recipe = recipe
+        self._device = device
+        self._images = torch.from_numpy(plan.images.images).to(device)
+        self._labels = torch.from_numpy(plan.images.labels).to(device, torch.int64)
+        self._rows = torch.from_numpy(plan.images.rows).to(device)
+
+    @override
+    def iterate(self, first_epoch: int, num_epochs: int) -> Iterator[Batch]:
+        """Yield the batches of epochs `first_epoch` to `num_epochs` - 1, float32, on the device."""
+        batch_size = self.plan.batch_size
+        block_size = batch_size * max(1, _BLOCK_IMAGES // batch_size)
+        for epoch in range(first_epoch, num_epochs):
+            for positions in torch.split(self.plan.order(epoch).to(self._device), block_size):
+                keys = image_keys(self.plan.augment_stream, epoch, self._rows[positions])
+                images = self._recipe(self._images[positions], keys, dtype=torch.float32)
+                labels = self._labels[positions]
+                yield from zip(
+                    torch.split(images, batch_size), torch.split(labels, batch_size), strict=True
+                )
 
 
 def augmented_epochs(

@@ -2,8 +2,7 @@
 
 from itertools import groupby
 
-from pipeline.augment.batched.rules import ANY
-from pipeline.augment.batched.support import COMBINATORS, TRANSFORMS
+from pipeline.augment.batched.support import ANY, COMBINATORS, TRANSFORMS
 
 
 def markdown() -> str:

@@ -9,10 +9,9 @@ import albumentations as A
 
 from pipeline.augment.batched.compiled import BatchedRecipe, Leaf
 from pipeline.augment.batched.gates import Gate, coin, ranked, repeated, weighted
-from pipeline.augment.batched.rules import fill_value
 from pipeline.augment.batched.sampling import BORDERS, INTERPOLATIONS, Sampler
 from pipeline.augment.batched.support import COMBINATORS, refusals, support_of
-from pipeline.augment.batched.transform import Size
+from pipeline.augment.batched.transform import Size, fill_value
 
 
 class NotCompilable(Exception):

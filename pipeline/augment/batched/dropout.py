@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import override
 
-from pipeline.augment.batched.rules import fill_value
 from pipeline.augment.batched.transform import (
     Draws,
     ImageTransform,
@@ -19,6 +18,7 @@ from pipeline.augment.batched.transform import (
     Params,
     Size,
     device_constant,
+    fill_value,
     integers,
 )
 

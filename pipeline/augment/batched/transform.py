@@ -67,6 +67,11 @@ def device_constant(values: tuple[Any, ...], device: torch.device) -> Tensor:
     return torch.tensor(values, dtype=torch.float32, device=device)
 
 
+def fill_value(fill: Any) -> Any:
+    """Return a fill of the same value for every channel as that one value; others as they are."""
+    return fill[0] if isinstance(fill, tuple | list) and len(set(fill)) == 1 else fill
+
+
 class Transform:
     """One albumentations transform, compiled: its constructor takes albumentations' own object.
 
