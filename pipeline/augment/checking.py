@@ -110,11 +110,9 @@ def check_recipe(recipe: "A.Compose", image_shape: tuple[int, int, int]) -> None
 
 @dataclass
 class _Outcome:
-    """Images of one kind that a recipe can have made by some point of it.
+    """At most `_NUM_DRAWS` images of one shape and type that a recipe can have made by some point.
 
-    Attributes:
-        images: Examples, at most `_NUM_DRAWS`; all of the same shape and type.
-        changed_by: The transform that last changed shape or type; empty if none has.
+    The transform that last changed shape or type has a name; it is empty if none has.
     """
 
     images: list[Any]

@@ -59,7 +59,7 @@ def augmented_epochs(
 
     Args:
         plan: Images, seed, batches.
-        recipe: Serialised recipe (`registry.serialise`).
+        recipe: From `registry.serialise`.
         engine: "batched", "albumentations", or "auto" for the first of them that can.
         fuse: Let the batched engine resample once for geometric transforms in a row; else once
             for each, as albumentations does.

@@ -16,14 +16,7 @@ Batch = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class EpochPlan:
-    """What both engines need to know.
-
-    Attributes:
-        images: The training images.
-        seed: The run's seed.
-        fold: The training's number.
-        batch_size: Images per batch; the last batch of an epoch may be smaller.
-    """
+    """What both engines need to know; the last batch of an epoch may be smaller than the others."""
 
     images: LabelledImages
     seed: int

@@ -1,8 +1,7 @@
 """Helper processes that cannot die unheard: each has a pipe of its own."""
 
-import contextlib
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
@@ -17,13 +16,8 @@ class HelperProcess:
     """A process that sends messages, as seen from the one that started it.
 
     Only the helper holds the other end of the pipe. So its death is an end of file here, at once,
-    whatever it died of, and no message travels through memory that somebody else could fill.
-
-    Attributes:
-        what: What it is, in words.
-        advice: What to do if it dies.
-        process: The process.
-        messages: This end of its pipe.
+    whatever it died of, and no message travels through memory that somebody else could fill. The
+    sentence about its death says what it was and what to do.
     """
 
     what: str
@@ -50,8 +44,13 @@ class HelperProcess:
         process: BaseProcess = context.Process(  # type: ignore[attr-defined]
             target=target, args=(*arguments, theirs), daemon=daemon
         )
-        with interrupts_ignored():
+        # A terminal sends Ctrl-C to every process in it, but only the first shall act on it. One
+        # that is started while it is ignored ignores it for good.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
             process.start()
+        finally:
+            signal.signal(signal.SIGINT, before)
         theirs.close()
         return cls(what, advice, process, messages)
 
@@ -80,16 +79,3 @@ class HelperProcess:
             return f"ended with exit code {code}"
         name = next((each.name for each in signal.Signals if each == -code), f"signal {-code}")
         return f"was ended by {name}, perhaps for want of memory"
-
-
-@contextlib.contextmanager
-def interrupts_ignored() -> Iterator[None]:
-    """Ignore Ctrl-C for a moment; a process started meanwhile ignores it for good.
-
-    A terminal sends Ctrl-C to every process in it, but only the first of them shall act on it.
-    """
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

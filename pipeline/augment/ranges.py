@@ -1,15 +1,13 @@
 """How a recipe says which values of its arguments `make sweep` may try."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 Range = tuple[float, float] | list[Any]
 """From low to high, in whole numbers if both ends are whole; or a list of values to choose from."""
 
 _Recipe = TypeVar("_Recipe", bound=Callable[..., Any])
-
-_ATTRIBUTE = "sweep_ranges"
 
 
 def sweep_over(**ranges: Range) -> Callable[[_Recipe], _Recipe]:
@@ -18,9 +16,8 @@ def sweep_over(**ranges: Range) -> Callable[[_Recipe], _Recipe]:
         @sweep_over(alpha=(5.0, 60.0), p=(0.0, 1.0))
         def elastic(alpha: float = 30.0, p: float = 0.7) -> A.Compose:
 
-    Args:
-        ranges: Argument → range. The argument's default must lie in it: that is the recipe
-            itself, and what the sweep has to beat.
+    The argument's default must lie in its range: that is the recipe itself, and what the sweep has
+    to beat.
 
     Raises:
         TypeError: The recipe has no such argument, or the argument has no default.
@@ -33,17 +30,10 @@ def sweep_over(**ranges: Range) -> Callable[[_Recipe], _Recipe]:
             if name not in arguments or arguments[name].default is inspect.Parameter.empty:
                 raise TypeError(f"{recipe.__name__} has no argument {name} with a default")
             _check(f"{recipe.__name__}'s {name}", allowed, arguments[name].default)
-        setattr(recipe, _ATTRIBUTE, dict(ranges))
+        setattr(recipe, "sweep_ranges", ranges)  # noqa: B010
         return recipe
 
     return declare
-
-
-def declared_ranges(recipe: Callable[..., Any]) -> dict[str, tuple[Range, Any]]:
-    """Return each argument's range and default, in the order of declaration; empty if none."""
-    ranges: Mapping[str, Range] = getattr(recipe, _ATTRIBUTE, {})
-    arguments = inspect.signature(recipe).parameters
-    return {name: (allowed, arguments[name].default) for name, allowed in ranges.items()}
 
 
 def _check(what: str, allowed: Range, default: Any) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import inspect
 import json
 import sys
 import warnings
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.augment.blame import RECIPES_FILE, blaming_the_recipe, first_line
 from pipeline.augment.grey import on_grey
-from pipeline.augment.ranges import Range, declared_ranges
+from pipeline.augment.ranges import Range
 from pipeline.augment.rehearsal import check_it_repeats, differs, recipes_in, rehearse
 from pipeline.data.files import write_text
 from pipeline.errors import UserError
@@ -78,12 +79,15 @@ def build_recipe(name: str, values: Mapping[str, object] | None = None) -> "A.Co
 
 
 def recipe_ranges(name: str) -> dict[str, tuple[Range, Any]]:
-    """Return what the recipe of that name lets `make sweep` vary; see `declared_ranges`.
+    """Return the range and the default of each argument that `sweep_over` declares.
 
     Raises:
         UserError: There is no such recipe, or the file is faulty.
     """
-    return declared_ranges(_find_recipe(name))
+    recipe = _find_recipe(name)
+    arguments = inspect.signature(recipe).parameters
+    ranges: dict[str, Range] = getattr(recipe, "sweep_ranges", {})
+    return {name: (allowed, arguments[name].default) for name, allowed in ranges.items()}
 
 
 def serialise(recipe: "A.Compose", name: str) -> str:
@@ -112,9 +116,20 @@ def serialise(recipe: "A.Compose", name: str) -> str:
         text = json.dumps(stored, sort_keys=True)
     except Exception as error:
         raise not_storable(first_line(error)) from None
-    for fault in _no_numbers(stored["transform"]):
-        raise UserError(f"recipe {name!r}: {fault} must be made of finite numbers.")
+    for part in stored_parts(stored["transform"]):
+        for argument, value in part.items():
+            if argument != "transforms" and not _is_finite(value):
+                fault = f"{part['__class_fullname__']}({argument}={value!r})"
+                raise UserError(f"recipe {name!r}: {fault} must be made of finite numbers.")
     return text
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _parts_of(node: Any) -> Iterator[Any]:
@@ -127,17 +142,11 @@ def _parts_of(node: Any) -> Iterator[Any]:
             yield from _parts_of(child)
 
 
-def _no_numbers(part: dict[str, Any]) -> Iterator[str]:
-    """Yield each argument of a stored transform that holds an infinity or no number at all."""
-    for argument, value in part.items():
-        if argument == "transforms":
-            for child in value:
-                yield from _no_numbers(child)
-            continue
-        try:
-            json.dumps(value, allow_nan=False)
-        except ValueError:
-            yield f"{part['__class_fullname__']}({argument}={value!r})"
+def stored_parts(part: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a stored combinator or transform and all that it is made of."""
+    yield part
+    for child in part.get("transforms", ()):
+        yield from stored_parts(child)
 
 
 def deserialise(text: str, *, num_channels: int = 1) -> "A.Compose":

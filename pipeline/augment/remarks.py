@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.augment.grey import remark_on_grey
+from pipeline.augment.registry import stored_parts
 
 _NEUTRAL = {
     ("Affine", "rotate"): (0, "turns"),
@@ -28,25 +29,13 @@ ends are the same other value, a minus was forgotten."""
 
 
 def remarks(recipe: str, num_channels: int) -> list[str]:
-    """Return what is worth knowing of a recipe, a sentence each.
-
-    Args:
-        recipe: Its serialised text.
-        num_channels: Of the images; 1 for grey ones.
-    """
+    """Return what is worth knowing of a serialised recipe for such images, a sentence each."""
     found: list[str] = []
-    for part in _parts(json.loads(recipe)["transform"]):
+    for part in stored_parts(json.loads(recipe)["transform"]):
         found += _one_point(part)
         if num_channels == 1 and (remark := remark_on_grey(part)):
             found.append(remark)
     return list(dict.fromkeys(found))
-
-
-def _parts(part: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield a stored combinator or transform and all that it is made of."""
-    yield part
-    for child in part.get("transforms", ()):
-        yield from _parts(child)
 
 
 def _one_point(part: dict[str, Any]) -> Iterator[str]:

@@ -39,12 +39,9 @@ _Scalars = dict[int | None, dict[str, Tensor]]
 
 @dataclass(frozen=True)
 class Leaf:
-    """One transform of a recipe.
+    """One transform of a recipe, which fires where all of its gates open.
 
-    Attributes:
-        transform: The compiled transform.
-        gates: What has to open for it to fire; it always fires if there are none.
-        sampler: How a geometric transform reads the image; None if it does not matter.
+    The sampler is how a geometric transform reads the image; None if it does not matter.
     """
 
     transform: Transform
@@ -89,9 +86,7 @@ class Leaf:
 class _Step:
     """Leaves that are run together: one image transform, or geometric ones in a row.
 
-    Attributes:
-        leaves: Each with its place in the recipe.
-        sampler: How the images are read; None if it does not matter.
+    Each is there with its place in the recipe.
     """
 
     leaves: Sequence[tuple[int, Leaf]]

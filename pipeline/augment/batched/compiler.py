@@ -17,8 +17,7 @@ from pipeline.augment.batched.transform import Size, fill_value
 class NotCompilable(Exception):
     """A recipe that the batched engine would not run with the same meaning.
 
-    Attributes:
-        reasons: One sentence for each obstacle, naming the transform and the argument.
+    There is a reason for each obstacle, a sentence that names the transform and the argument.
     """
 
     def __init__(self, reasons: list[str]) -> None:

@@ -8,6 +8,7 @@ pixel, as in OpenCV.
 """
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -69,6 +70,7 @@ class SeparableBasis:
         self.interleaved = torch.cat((to_x.flatten(1), to_y.flatten(1)))
 
 
+@dataclass(frozen=True)
 class SeparableField:
     """A smooth field in a basis, with float32 noise (B, M, K).
 
@@ -76,9 +78,8 @@ class SeparableField:
     are.
     """
 
-    def __init__(self, basis: SeparableBasis, noise: Tensor) -> None:
-        self.basis = basis
-        self.noise = noise
+    basis: SeparableBasis
+    noise: Tensor
 
     def dense(self) -> Tensor:
         """Return the displacement of each pixel, float32 (B, H, W, 2)."""
@@ -187,10 +188,10 @@ class SamplingGrid:
 
     def displace(self, field: Field) -> None:
         """Compose with a displacement field, of the transform that comes before."""
-        dense = field if isinstance(field, Tensor) else None
         if self._points is None and self._matrix is None:
             # On the pixel grid, where it was given: nothing to interpolate.
-            self._points = field if dense is None else pixel_grid(self._size, self._device) + dense
+            on_grid = pixel_grid(self._size, self._device)
+            self._points = on_grid + field if isinstance(field, Tensor) else field
             return
         points = self.coordinates()
         planes = (field if isinstance(field, Tensor) else field.dense()).permute(0, 3, 1, 2)

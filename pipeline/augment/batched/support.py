@@ -19,12 +19,7 @@ from pipeline.augment.batched.transform import Size, Transform, fill_value
 
 @dataclass(frozen=True)
 class Rule:
-    """What an argument may be.
-
-    Attributes:
-        text: It in words, for the table and for the refusal.
-        accepts: Tells whether a value may be compiled for images of a size (H, W).
-    """
+    """What an argument may be: in words, and as a test of a value for images of (H, W)."""
 
     text: str
     accepts: Callable[[Any, Size], bool]

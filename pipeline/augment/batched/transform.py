@@ -39,13 +39,11 @@ class Draws:
 
     def uniform(self, *shape: int) -> Tensor:
         """Return float32 (B, *shape), uniform on (0, 1], from the noise counters."""
-        count = math.prod(shape)
-        return counter.uniform_noise(self.keys, self.counter, count).reshape(-1, *shape)
+        return counter.uniform_noise(self.keys, self.counter, math.prod(shape)).reshape(-1, *shape)
 
     def normal(self, *shape: int) -> Tensor:
         """Return float32 (B, *shape), standard normal, from the noise counters."""
-        count = math.prod(shape)
-        return counter.normal_noise(self.keys, self.counter, count).reshape(-1, *shape)
+        return counter.normal_noise(self.keys, self.counter, math.prod(shape)).reshape(-1, *shape)
 
 
 def integers(unit: Tensor, low: float, high: float | Tensor) -> Tensor:
