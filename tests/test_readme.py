@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.augment.support_table import markdown
+from tests.augment.support_table import markdown
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text()
@@ -31,7 +31,7 @@ def test_the_help_shown_is_the_help_printed():
 
 
 def test_the_table_of_what_compiles_is_the_compilers():
-    remake = "put the output of `python -m pipeline.augment.support_table` there"
+    remake = "put the output of `python -m tests.augment.support_table` there"
     assert markdown() in (REPOSITORY / "pipeline/augment/README.md").read_text(), remake
 
 

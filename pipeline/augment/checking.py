@@ -8,16 +8,14 @@ import copy
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import albumentations as A
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.augment.blame import describe
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    import albumentations as A
 
 Image = npt.NDArray[np.uint8]
 """uint8 (H, W, C), as albumentations takes it."""
@@ -26,7 +24,7 @@ _NUM_DRAWS = 8
 """How often each transform is tried on each kind of image that can reach it."""
 
 
-def augment_image(recipe: "A.Compose", image: Image, seed: Sequence[int]) -> Image:
+def augment_image(recipe: A.Compose, image: Image, seed: Sequence[int]) -> Image:
     """Return an image augmented by albumentations, of the shape and type that it had.
 
     The recipe's random numbers follow from the seed, and nothing else.
@@ -47,13 +45,13 @@ def augment_image(recipe: "A.Compose", image: Image, seed: Sequence[int]) -> Ima
     return kept
 
 
-def _set_random_state(recipe: "A.Compose", seed: Sequence[int]) -> None:
+def _set_random_state(recipe: A.Compose, seed: Sequence[int]) -> None:
     # Compose.set_random_seed would mix in the worker's number; the state does not.
     rng = np.random.default_rng(seed)
     recipe.set_random_state(rng, random.Random(int(rng.integers(2**63))))
 
 
-def _find_fault(recipe: "A.Compose", image: Image) -> UserError:
+def _find_fault(recipe: A.Compose, image: Image) -> UserError:
     """Return what the recipe does wrong from its present random state on; it is changed by this."""
     log: list[tuple[str, Any]] = []
     _watch(recipe, log)
@@ -71,7 +69,6 @@ def _find_fault(recipe: "A.Compose", image: Image) -> UserError:
 
 def _watch(node: Any, log: list[tuple[str, Any]]) -> None:
     """Put in place of each transform of a combinator one that writes down what it returns."""
-    import albumentations as A
 
     def watched(transform: Any) -> Callable[..., Any]:
         def call(**data: Any) -> Any:
@@ -89,7 +86,7 @@ def _watch(node: Any, log: list[tuple[str, Any]]) -> None:
             node.transforms[place] = watched(child)
 
 
-def check_recipe(recipe: "A.Compose", image_shape: tuple[int, int, int]) -> None:
+def check_recipe(recipe: A.Compose, image_shape: tuple[int, int, int]) -> None:
     """Try all that a recipe can do to images of (C, H, W) before a training relies on it.
 
     Every transform is asked on every kind of image that the ones before can hand it, as if it
@@ -112,7 +109,7 @@ def check_recipe(recipe: "A.Compose", image_shape: tuple[int, int, int]) -> None
 class _Outcome:
     """At most `_NUM_DRAWS` images of one shape and type that a recipe can have made by some point.
 
-    The transform that last changed shape or type has a name; it is empty if none has.
+    They were last changed in shape or type by the transform of that name; empty if by none.
     """
 
     images: list[Any]
@@ -133,8 +130,6 @@ def _reached(node: Any, given: list[_Outcome], *, forced: bool) -> list[_Outcome
 
     Its own `p` is not asked where it is forced, as a child of `OneOf` is.
     """
-    import albumentations as A
-
     forced = forced and not isinstance(node, A.SomeOf)  # which asks its own p even then
     if isinstance(node, A.OneOrOther):
         return _any_of([node.transforms[0], node.transforms[-1]], given, forced=True)
@@ -160,8 +155,6 @@ def _any_of(nodes: Iterable[Any], given: list[_Outcome], *, forced: bool) -> lis
 
 def _some_of(node: Any, given: list[_Outcome]) -> list[_Outcome]:
     """Return what can come out of `SomeOf` or `RandomOrder` where it fires."""
-    import albumentations as A
-
     if isinstance(node, A.RandomOrder):  # whatever comes first: any of them, n times
         for _ in range(node.n):
             given = _any_of(node.transforms, given, forced=False)

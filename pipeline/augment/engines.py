@@ -1,4 +1,4 @@
-"""What runs a recipe: it itself, compiled, on the device; or albumentations in workers."""
+"""Chooses what runs a recipe: compiled on the device, or albumentations in worker processes."""
 
 import os
 from collections.abc import Iterator
@@ -61,8 +61,7 @@ def augmented_epochs(
         plan: Images, seed, batches.
         recipe: From `registry.serialise`.
         engine: "batched", "albumentations", or "auto" for the first of them that can.
-        fuse: Let the batched engine resample once for geometric transforms in a row; else once
-            for each, as albumentations does.
+        fuse: Let the batched engine resample once for geometric transforms in a row.
         device: Where the training computes.
         num_workers: Processes for albumentations; "auto" for one per core, up to 16.
 
@@ -72,12 +71,12 @@ def augmented_epochs(
     why = "as asked"
     if engine != "albumentations":
         try:
-            _, num_channels, *size = plan.images.images.shape
+            _, num_channels, height, width = plan.images.images.shape
             readable = deserialise(recipe, num_channels=num_channels)
-            compiled = compile_recipe(readable, fuse=fuse, size=(size[0], size[1]))
+            compiled = compile_recipe(readable, fuse=fuse, size=(height, width))
             return BatchedEpochs(plan, compiled, device), "batched on the training device"
         except NotCompilable as error:
-            why = "; ".join(error.reasons)
+            why = str(error)
             if engine == "batched":
                 raise UserError(
                     f"AUGMENT_ENGINE=batched cannot run this recipe: {why}. Leave it at auto to "

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -85,8 +86,6 @@ class WorkerEpochs(Epochs):
         sending = threading.Thread(target=_send_all, args=(ready, results))
         sending.start()
         try:
-            import cv2
-
             cv2.setNumThreads(0)  # one worker, one core
             torch.set_num_threads(1)
             for batch in self._augmented(first_epoch, num_epochs, number, self._num_workers):

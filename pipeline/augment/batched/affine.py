@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from pipeline.augment.batched.grid import MatrixTransform
 from pipeline.augment.batched.transform import (
+    UNIT,
     Draws,
     Interval,
     Params,
@@ -21,8 +22,6 @@ from pipeline.augment.batched.transform import (
     device_constant,
     integers,
 )
-
-_UNIT: Interval = (0.0, 1.0)
 
 
 class Affine(MatrixTransform):
@@ -44,12 +43,12 @@ class Affine(MatrixTransform):
         intervals = {"rotate": given.rotate}
         # A group that changes nothing is left out: no draws and no kernels for it.
         if set(given.scale.values()) != {(1.0, 1.0)}:
-            drawn = dict.fromkeys("xy", _UNIT) if self._balanced else given.scale
+            drawn = dict.fromkeys("xy", UNIT) if self._balanced else given.scale
             intervals |= {f"scale_{d}": drawn[d] for d in ("x" if self._keep_ratio else "xy")}
         if set(given.shear.values()) != {(0.0, 0.0)}:
             intervals |= {f"shear_{d}": given.shear[d] for d in "xy"}
         if set(self._translate_px.values()) - {(0, 0)}:
-            intervals |= {f"translate_{d}": _UNIT for d in "xy"}
+            intervals |= {f"translate_{d}": UNIT for d in "xy"}
         elif given.translate_percent:
             intervals |= {f"translate_{d}": given.translate_percent[d] for d in "xy"}
         self.intervals = intervals

@@ -18,6 +18,7 @@ from pipeline.augment.batched.grid import (
 )
 from pipeline.augment.batched.sampling import Sampler
 from pipeline.augment.batched.transform import (
+    UNIT,
     Draws,
     ImageTransform,
     Interval,
@@ -84,10 +85,7 @@ class Leaf:
 
 @dataclass(frozen=True)
 class _Step:
-    """Leaves that are run together: one image transform, or geometric ones in a row.
-
-    Each is there with its place in the recipe.
-    """
+    """Leaves, with their places, that are run together: an image transform or geometric ones."""
 
     leaves: Sequence[tuple[int, Leaf]]
     sampler: Sampler | None
@@ -112,15 +110,10 @@ class BatchedRecipe:
         # All scalars of the recipe are drawn at once: a row for each, gates and parameters alike.
         rows: dict[tuple[int | None, str], Interval] = {}
         for index, leaf in enumerate(self.leaves):
-            rows |= {(None, c): (0.0, 1.0) for gate in leaf.gates for c in gate.columns}
+            rows |= {(None, c): UNIT for gate in leaf.gates for c in gate.columns}
             rows |= {(index, name): i for name, i in leaf.transform.intervals.items()}
         self._rows = list(rows)
         self._intervals = tuple(rows.values())
-
-    @property
-    def num_resamplings(self) -> int:
-        """How often the images are interpolated: once for each run of fused transforms."""
-        return sum(step.geometric for step in self._steps)
 
     def __call__(self, images: Tensor, keys: Tensor, *, dtype: torch.dtype = torch.uint8) -> Tensor:
         """Return the images, each augmented by a draw of its own.
@@ -164,17 +157,15 @@ class BatchedRecipe:
     def _apply(
         self, pixels: Tensor, keys: Tensor, index: int, leaf: Leaf, scalars: _Scalars
     ) -> Tensor:
-        values = scalars[index]
         size = (pixels.shape[-2], pixels.shape[-1])
         active = fires(leaf.gates, scalars[None])
         if active is not None and _selects_images(pixels.device):
             # A draw depends on its image's key alone, so the chosen images can be drawn for alone.
             chosen = active.nonzero()[:, 0]
-            values = {name: value[chosen] for name, value in values.items()}
-            draws = self._draws(index, values, keys[chosen])
-            params = leaf.transform.draw(draws, size)
+            values = {name: value[chosen] for name, value in scalars[index].items()}
+            params = leaf.transform.draw(self._draws(index, values, keys[chosen]), size)
             return pixels.index_copy(0, chosen, leaf.apply(pixels[chosen], params))
-        params = leaf.transform.draw(self._draws(index, values, keys), size)
+        params = leaf.transform.draw(self._draws(index, scalars[index], keys), size)
         applied = leaf.apply(pixels, params)
         return applied if active is None else torch.where(per_image(active), applied, pixels)
 

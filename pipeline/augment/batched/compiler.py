@@ -26,13 +26,10 @@ class NotCompilable(Exception):
 
 
 def compile_recipe(recipe: A.Compose, *, fuse: bool = True, size: Size = (28, 28)) -> BatchedRecipe:
-    """Compile a recipe to operations on whole batches.
+    """Compile a recipe to operations on whole batches of images of `size` (H, W).
 
-    Args:
-        recipe: What albumentations would run on each image.
-        fuse: Resample the images once for several geometric transforms in a row, where these read
-            the image in the same way; else once for each, as albumentations does.
-        size: (H, W) of the images; what has a meaning of its own in so small an image is refused.
+    Several geometric transforms in a row that read the image in the same way resample it once;
+    without `fuse` each does, as in albumentations.
 
     Raises:
         NotCompilable: A transform, an argument or a combinator is not covered.
@@ -61,7 +58,9 @@ class _Compiler:
         kind = type(node)
         # albumentations' SomeOf asks its own p even where it is forced.
         forced = forced and kind not in (A.SomeOf, A.RandomOrder)
-        inner = self._with_coin(node, gates, forced=forced)
+        inner: tuple[Gate, ...] | None = gates  # None where it never fires
+        if node.p < 1 and not forced:
+            inner = (*gates, coin(self._column(), node.p)) if node.p > 0 else None
         if kind not in COMBINATORS:
             yield from self._leaf(node, inner)
         elif inner is None or kind is A.NoOp or not node.transforms:
@@ -76,14 +75,6 @@ class _Compiler:
 
     def _column(self) -> str:
         return f"gate{next(self._numbers)}"
-
-    def _with_coin(
-        self, node: Any, gates: tuple[Gate, ...], *, forced: bool
-    ) -> tuple[Gate, ...] | None:
-        """Return the gates with the node's own `p` added; None where it never fires."""
-        if forced or node.p >= 1:
-            return gates
-        return (*gates, coin(self._column(), node.p)) if node.p > 0 else None
 
     def _one_of(self, node: Any, gates: tuple[Gate, ...]) -> Iterator[Leaf]:
         column = self._column()

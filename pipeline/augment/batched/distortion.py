@@ -12,13 +12,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from pipeline.augment.batched.grid import DisplacementTransform, pixel_grid
-from pipeline.augment.batched.transform import (
-    Draws,
-    Params,
-    Size,
-    device_constant,
-    per_image,
-)
+from pipeline.augment.batched.transform import Draws, Params, Size, device_constant, per_image
 
 
 class Optical(DisplacementTransform):
@@ -93,10 +87,8 @@ class Grid(DisplacementTransform):
         device = params["steps_x"].device
         x = params["steps_x"] @ _positions_per_step(width, self._num_steps, device)
         y = params["steps_y"] @ _positions_per_step(height, self._num_steps, device)
-        points = torch.stack(
-            (x[:, None, :].expand(-1, height, -1), y[:, :, None].expand(-1, -1, width)), dim=-1
-        )
-        return points - pixel_grid(size, device)
+        x, y = x[:, None, :].expand(-1, height, -1), y[:, :, None].expand(-1, -1, width)
+        return torch.stack((x, y), dim=-1) - pixel_grid(size, device)
 
 
 @lru_cache(maxsize=16)

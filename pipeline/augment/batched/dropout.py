@@ -12,6 +12,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from pipeline.augment.batched.transform import (
+    UNIT,
     Draws,
     ImageTransform,
     Interval,
@@ -21,8 +22,6 @@ from pipeline.augment.batched.transform import (
     fill_value,
     integers,
 )
-
-_UNIT: Interval = (0.0, 1.0)
 
 
 class HoleDropout(ImageTransform):
@@ -76,9 +75,7 @@ class HoleDropout(ImageTransform):
 
 def _inside(holes: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
     """Return float32 (B, holes, H) and (B, holes, W): 1 for the rows and columns of each hole."""
-    height, width = images.shape[-2:]
-    y = device_constant(tuple(range(height)), holes.device)
-    x = device_constant(tuple(range(width)), holes.device)
+    y, x = (device_constant(tuple(range(side)), holes.device) for side in images.shape[-2:])
     x_min, y_min, x_max, y_max = holes[..., None].unbind(dim=2)
     in_rows, in_columns = (y >= y_min) & (y < y_max), (x >= x_min) & (x < x_max)
     return in_rows.to(images.dtype), in_columns.to(images.dtype)
@@ -98,7 +95,7 @@ class CoarseDropout(HoleDropout):
         self._width_range = given.hole_width_range
         most = given.num_holes_range[1]
         self._names = [f"{of}{i}" for of in ("height", "width", "y", "x") for i in range(most)]
-        self.intervals = {"num_holes": _UNIT} | dict.fromkeys(self._names, _UNIT)
+        self.intervals = {"num_holes": UNIT} | dict.fromkeys(self._names, UNIT)
 
     @override
     def draw_holes(self, draws: Draws, size: Size) -> Tensor:
@@ -131,7 +128,7 @@ class Erasing(HoleDropout):
         super().__init__(given)
         self._scale = given.scale  # areas, as shares of the image
         self._ratio = given.ratio  # width / height
-        self.intervals = dict.fromkeys(("area", "ratio", "y", "x"), _UNIT)
+        self.intervals = dict.fromkeys(("area", "ratio", "y", "x"), UNIT)
 
     @override
     def draw_holes(self, draws: Draws, size: Size) -> Tensor:

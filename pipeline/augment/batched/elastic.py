@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from pipeline.augment.batched.filters import smoothing_matrix
 from pipeline.augment.batched.grid import DisplacementTransform, SeparableBasis, SeparableField
-from pipeline.augment.batched.transform import Draws, Params, Size
+from pipeline.augment.batched.transform import UNIT, Draws, Params, Size
 
 _LOST_ENERGY = 1e-6
 """What share of a displacement field's variance the basis may leave out on each side, for fields of
@@ -66,7 +66,7 @@ class Elastic(DisplacementTransform):
         self._gaussian = given.noise_distribution == "gaussian"
         # The largest absolute value of n normal numbers is below m with probability
         # (2Φ(m) - 1)ⁿ; one uniform number is turned into it.
-        self.intervals = {"largest": (0.0, 1.0)} if self._gaussian else {}
+        self.intervals = {"largest": UNIT} if self._gaussian else {}
 
     @override
     def draw(self, draws: Draws, size: Size) -> Params:

@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from pipeline.augment.batched.sampling import border_pixels
 from pipeline.augment.batched.transform import (
+    UNIT,
     Draws,
     ImageTransform,
     Params,
@@ -78,7 +79,7 @@ class GaussianBlur(ImageTransform):
 
     def __init__(self, given: Any) -> None:
         self._sizes = given.blur_limit
-        self.intervals = {"sigma": given.sigma_limit, "size": (0.0, 1.0)}
+        self.intervals = {"sigma": given.sigma_limit, "size": UNIT}
         self._most = self._sizes[1] // 2
         if self._sizes[0] == 0:
             self._most = max(self._most, int(given.sigma_limit[1] * 3.5))
@@ -114,11 +115,9 @@ class Sharpen(ImageTransform):
 
     @override
     def apply(self, images: Tensor, params: Params) -> Tensor:
-        height, width = images.shape[-2:]
         alpha, lightness = per_image(params["alpha"]), per_image(params["lightness"])
-        ones = (1.0, 1.0, 1.0)
-        rows = _constant_matrix(ones, height, images.device)
-        columns = _constant_matrix(ones, width, images.device)
+        ones, device = (1.0, 1.0, 1.0), images.device
+        rows, columns = (_constant_matrix(ones, side, device) for side in images.shape[-2:])
         nine = rows @ images @ columns.T
         effect = images * (9 + lightness) - nine
         return (images + alpha * (effect - images)).round_().clamp_(0, 255)
@@ -136,7 +135,7 @@ class UnsharpMask(ImageTransform):
         self._sizes = range(least, most + 1, 2)
         self._sigma_given = given.sigma_limit != (0.0, 0.0)
         self._threshold: float = given.threshold
-        self.intervals = {"sigma": given.sigma_limit, "alpha": given.alpha, "size": (0.0, 1.0)}
+        self.intervals = {"sigma": given.sigma_limit, "alpha": given.alpha, "size": UNIT}
 
     @override
     def draw(self, draws: Draws, size: Size) -> Params:

@@ -209,7 +209,9 @@ class SamplingGrid:
         """Return the coordinates in the units of `grid_sample`: corner pixels' centres at ±1."""
         if self._projective or (self._matrix is None and isinstance(self._points, Tensor)):
             return normalise(self.coordinates(), self._size)
-        scale = _normalising_matrix(self._size, self._device)
+        height, width = self._size
+        rows = (2 / (width - 1), 0, -1), (0, 2 / (height - 1), -1), (0, 0, 1)
+        scale = device_constant(rows, self._device)
         matrix = scale.expand(self._batch, 3, 3) if self._matrix is None else scale @ self._matrix
         return self._evaluate(matrix, projective=False)
 
@@ -225,11 +227,6 @@ class SamplingGrid:
                 return (rows @ weights).view(self._batch, *self._size, 2)
             points = pixel_grid(self._size, self._device).expand(self._batch, -1, -1, -1)
         return points if matrix is None else map_points(matrix, points, projective=projective)
-
-
-def _normalising_matrix(size: Size, device: torch.device) -> Tensor:
-    height, width = size
-    return device_constant(((2 / (width - 1), 0, -1), (0, 2 / (height - 1), -1), (0, 0, 1)), device)
 
 
 def normalise(points: Tensor, size: Size) -> Tensor:

@@ -83,9 +83,6 @@ class ValueShift(ImageTransform):
 class Invert(ImageTransform):
     """`InvertImg`: 255 - pixel."""
 
-    def __init__(self, given: Any) -> None:
-        pass
-
     @override
     def apply(self, images: Tensor, params: Params) -> Tensor:
         return 255 - images

@@ -31,10 +31,7 @@ BORDERS = {
 class Sampler:
     """How pixels are read between and outside the pixels of an image.
 
-    Attributes:
-        interpolation: A value of `INTERPOLATIONS`.
-        border: A value of `BORDERS`.
-        fill: The pixel value outside the image, 0..255, where `border` is "constant"; else 0.
+    The fill, 0..255, is the pixel value outside where the border is "constant"; else it is 0.
     """
 
     interpolation: str

@@ -22,6 +22,8 @@ Size = tuple[int, int]
 Interval = tuple[float, float]
 """(low, high) of a uniform draw; equal where the parameter is constant."""
 
+UNIT: Interval = (0.0, 1.0)
+
 
 @dataclass(frozen=True)
 class Draws:
@@ -82,6 +84,9 @@ class Transform:
     """
 
     intervals: Mapping[str, Interval] = MappingProxyType({})
+
+    def __init__(self, given: Any) -> None:
+        """Take what albumentations made of the user's arguments."""
 
     def draw(self, draws: Draws, size: Size) -> Params:
         """Return the parameters for images of `size`: the scalars, where nothing else is said."""

@@ -1,4 +1,4 @@
-"""What compiles, in Markdown for the README: `python -m pipeline.augment.support_table`."""
+"""What compiles, in Markdown for the README: `python -m tests.augment.support_table`."""
 
 from itertools import groupby
 
