@@ -52,13 +52,9 @@ def _read(file: Path, network: str) -> list[tuple[ast.stmt, set[str]]]:
     for statement, bound in statements:
         table = getattr(statement, "value", None)
         if file == _REGISTRY and _TABLE in bound and isinstance(table, ast.Dict):
-            others = [
-                i
-                for i, key in enumerate(table.keys)
-                if isinstance(key, ast.Constant) and key.value != network
-            ]
-            for i in reversed(others):
-                del table.keys[i], table.values[i]
+            for i, key in reversed(list(enumerate(table.keys))):
+                if isinstance(key, ast.Constant) and key.value != network:
+                    del table.keys[i], table.values[i]
     return statements
 
 
