@@ -44,11 +44,12 @@ def test_an_output_that_is_closed(tmp_path, closed):
     assert (done.returncode, done.stdout, done.stderr) == (0, said, b"")
 
 
-def test_an_output_that_nobody_reads_any_more(tmp_path):
+@pytest.mark.parametrize("command", [["settings"], ["runs", "--csv"], ["--help"]])
+def test_an_output_that_nobody_reads_any_more(tmp_path, command):
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline", "settings"],
+        [sys.executable, "-m", "pipeline", *command],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         stdout=writing,
