@@ -62,7 +62,7 @@ SORT =
 CSV =
 ## 1 does what was refused: replace data, train again, upload again
 FORCE =
-## for bench: augment, throughput, prediction, scaling, time-to-score (long) or all
+## for bench: augment, throughput, prediction, time-to-score (long) or all
 BENCH =
 ## for test: 1 also runs the slow tests, which start many processes
 SLOW =

@@ -12,7 +12,6 @@ from pipeline.augment.registry import recipe_text
 from pipeline.bench.augment import augmentation_table, measure_augmentation
 from pipeline.bench.figures import read_bench_record, save_figures
 from pipeline.bench.prediction import measure_prediction, prediction_table
-from pipeline.bench.scaling import measure_scaling, scaling_table
 from pipeline.bench.throughput import measure_throughput, throughput_table
 from pipeline.bench.time_to_score import measure_time_to_score, time_to_score_tables
 from pipeline.commands.knobs import Text
@@ -32,7 +31,7 @@ class Bench:
     """Measure how fast this machine is: augmentation, training, prediction, time to a score."""
 
     bench: Text = ""
-    """augment, throughput, prediction, scaling, time-to-score, or all; empty: all but the last."""
+    """augment, throughput, prediction, time-to-score, or all; empty: all but the last."""
     competition: Text = "digit-recognizer"
     """Whose digits time-to-score trains on; the others work on noise."""
     device: Text = "auto"
@@ -67,7 +66,6 @@ class Bench:
         augment = partial(measure_augmentation, device, reporter, num_workers=num_workers)
         throughput = partial(measure_throughput, standard, reporter)
         prediction = partial(measure_prediction, standard, workspace.root, reporter)
-        scaling = partial(measure_scaling, standard, reporter)
         time_to_score = partial(
             measure_time_to_score,
             [self.presets(workspace, seed) for seed in seeds],
@@ -79,7 +77,6 @@ class Bench:
             "augment": _Benchmark("two minutes", augment, augmentation_table),
             "throughput": _Benchmark("half a minute", throughput, throughput_table),
             "prediction": _Benchmark("a minute", prediction, prediction_table),
-            "scaling": _Benchmark("two minutes", scaling, scaling_table),
             _ONLY_IF_NAMED: _Benchmark("20 minutes a seed", time_to_score, time_to_score_tables),
         }
 

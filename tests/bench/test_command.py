@@ -9,7 +9,7 @@ from pipeline.commands.bench import Bench
 from pipeline.errors import UserError
 from tests import tiny
 
-MEASURES = "augmentation", "throughput", "prediction", "scaling", "time_to_score"
+MEASURES = "augmentation", "throughput", "prediction", "time_to_score"
 
 
 @pytest.fixture
@@ -35,10 +35,10 @@ def measured(monkeypatch) -> list[str]:
 @pytest.mark.parametrize(
     ("asked", "names"),
     [
-        ("", ["augmentation", "throughput", "prediction", "scaling"]),
-        ("all", ["augmentation", "throughput", "prediction", "scaling", "time_to_score"]),
+        ("", ["augmentation", "throughput", "prediction"]),
+        ("all", ["augmentation", "throughput", "prediction", "time_to_score"]),
         ("time-to-score", ["time_to_score"]),
-        ("scaling,augment", ["augmentation", "scaling"]),
+        ("prediction,augment", ["augmentation", "prediction"]),
     ],
 )
 def test_the_long_benchmark_runs_only_if_it_is_asked_for(
@@ -64,10 +64,10 @@ def test_each_benchmarks_figures_stay_until_it_runs_again(measured, tiny_workspa
         return {name: each["figures"][0]["values"] for name, each in record.items()}
 
     reporter = tiny.Lines()
-    assert kept("scaling") == {"scaling": [1]}
-    assert kept("throughput") == {"scaling": [1], "throughput": [2]}
-    assert kept("scaling") == {"scaling": [3], "throughput": [2]}
-    assert "scaling: about two minutes" in reporter.text
+    assert kept("prediction") == {"prediction": [1]}
+    assert kept("throughput") == {"prediction": [1], "throughput": [2]}
+    assert kept("prediction") == {"prediction": [3], "throughput": [2]}
+    assert "prediction: about a minute" in reporter.text
 
 
 def test_a_seeds_figures_of_the_long_benchmark_are_kept_at_once(
@@ -84,12 +84,12 @@ def test_a_seeds_figures_of_the_long_benchmark_are_kept_at_once(
     assert list(json.loads(tiny_workspace.bench.read_text())) == ["time-to-score"]
 
 
-@pytest.mark.parametrize("text", ["{}}", "[]", '{"scaling": 1'])
+@pytest.mark.parametrize("text", ["{}}", "[]", '{"prediction": 1'])
 def test_a_damaged_file_is_refused_before_anything_is_measured(measured, tiny_workspace, text):
     tiny_workspace.bench.parent.mkdir(exist_ok=True)
     tiny_workspace.bench.write_text(text)
     with pytest.raises(UserError, match=r"bench\.json is not a readable BenchRecord"):
-        Bench("scaling", device="cpu")(tiny_workspace, tiny.Lines())
+        Bench("prediction", device="cpu")(tiny_workspace, tiny.Lines())
     assert not measured
     assert tiny_workspace.bench.read_text() == text
 
