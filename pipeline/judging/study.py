@@ -64,12 +64,15 @@ class Study:
             UserError: Optuna is not installed, or the file is damaged, of another sweep or in use.
         """
         optuna = _import_optuna()
+        from sqlalchemy.pool import NullPool  # comes with Optuna
+
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._path, self._space, self._seed = path, space, seed
         path.parent.mkdir(parents=True, exist_ok=True)
+        unpooled = {"poolclass": NullPool}  # each connection is closed once it was used
         with _blaming_the_file(path):
             self._study = optuna.create_study(
-                storage=f"sqlite:///{path}",
+                storage=optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs=unpooled),
                 study_name="sweep",
                 direction="maximize",
                 load_if_exists=True,
