@@ -84,6 +84,14 @@ def write_trained(
         write_history(paths.fold(fold).history, told)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def networks_may_predict_something_else():
+    """What they are made to have said is not what they predict."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("pipeline.training.inference.MOST_APART", np.inf)
+        yield
+
+
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A run "tiny" of two folds, with planted mistakes."""
