@@ -14,20 +14,15 @@ from pipeline.errors import UserError
 MAX_TOTAL_BYTES = 1 << 30
 """Refuse more than this: the three files are 0.13 GB, an archive that unpacks to more is a trap."""
 
-_CHUNK_BYTES = 1 << 20
 _ENCRYPTED = 0x1  # general purpose flag, bit 0 (PKWARE APPNOTE 4.4.4)
 
 
 def take_csv_files(source: Path, folder: Path, competition: Competition) -> None:
     """Copy `train.csv`, `test.csv` and, if there, `sample_submission.csv` out of a download.
 
-    The files may lie in one sub-folder. They are written under our own names, each archive member's
-    checksum is tested, and nothing else is unpacked.
-
-    Args:
-        source: A zip archive or a folder.
-        folder: Where to write; it exists and has none of the files.
-        competition: Decides the files' names.
+    It is a zip archive or a folder; the files may lie in one sub-folder. They are written into
+    `folder` under our own names, each archive member's checksum is tested, and nothing else is
+    unpacked.
 
     Raises:
         UserError: There is no such source, it is not an archive or damaged, it lacks a file, or
@@ -45,7 +40,7 @@ def take_csv_files(source: Path, folder: Path, competition: Competition) -> None
                 for chunk in _unpack(archive, member, source):
                     left -= len(chunk)
                     if left < 0:  # the size that the archive's directory says need not be true
-                        raise UserError(_too_large(source.name))
+                        raise _too_large(source.name)
                     file.write(chunk)
 
 
@@ -54,11 +49,6 @@ def holds_the_files_of(source: Path, folder: Path, competition: Competition) -> 
 
     Archive members are compared by size and CRC-32 without unpacking: 0.1 s for the real ones,
     so that giving the same archive again costs nothing.
-
-    Args:
-        source: A zip archive or a folder.
-        folder: Has `train.csv`, `test.csv` and `sample_submission.csv`.
-        competition: Decides the files' names.
 
     Raises:
         UserError: There is no such source, it is not an archive, lacks a file, or means harm.
@@ -69,17 +59,10 @@ def holds_the_files_of(source: Path, folder: Path, competition: Competition) -> 
     with _opened(source) as archive:
         members = _choose_members(archive, source.name, competition)
     return all(
-        member.file_size == (folder / name).stat().st_size and _crc32(folder / name) == member.CRC
+        member.file_size == (folder / name).stat().st_size
+        and zlib.crc32((folder / name).read_bytes()) == member.CRC
         for name, member in members.items()
     )
-
-
-def _crc32(path: Path) -> int:
-    checksum = 0
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            checksum = zlib.crc32(chunk, checksum)
-    return checksum
 
 
 def _opened(source: Path) -> zipfile.ZipFile:
@@ -93,7 +76,7 @@ def _opened(source: Path) -> zipfile.ZipFile:
     except OSError as error:
         raise UserError(f"ZIP={source} cannot be read: {error.strerror}.") from None
     except Exception as error:  # zipfile raises many kinds on a damaged directory
-        raise UserError(_describe_damage(source, error)) from None
+        raise _damaged(source, error) from None
 
 
 def _choose_files(source: Path, competition: Competition) -> list[Path]:
@@ -124,14 +107,12 @@ def _choose_members(
         path = PurePosixPath(member.filename.replace("\\", "/"))
         # We would write under our own names anyway; but whoever packed such a member meant harm,
         # so the rest of the archive is not to be trusted either.
+        harm = "is a link" if stat.S_ISLNK(member.external_attr >> 16) else ""
         if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
+            harm = "would leave the folder"
+        if harm:
             raise UserError(
-                f"{source} is refused: its member {member.filename!r} would leave the folder; "
-                "download the archive again from the competition's page."
-            )
-        if stat.S_ISLNK(member.external_attr >> 16):
-            raise UserError(
-                f"{source} is refused: its member {member.filename!r} is a link; download the "
+                f"{source} is refused: its member {member.filename!r} {harm}; download the "
                 "archive again from the competition's page."
             )
         if path.name not in (*required, competition.sample_csv) or member.is_dir():
@@ -146,14 +127,14 @@ def _choose_members(
             )
         members[path.name] = member
     if missing := [name for name in required if name not in members]:
-        inside = [member.filename for member in archive.infolist()]
+        inside = archive.namelist()
         listed = ", ".join(inside[:3]) + (", …" if len(inside) > 3 else "")
         hint = "is it the archive of another competition?"
         if any(name.endswith(".zip") for name in inside):
             hint = "unpack it and the zips in it, and give their folder as ZIP=."
         raise UserError(f"{source} has no {missing[0]} (it holds: {listed or 'nothing'}); {hint}")
     if sum(member.file_size for member in members.values()) > MAX_TOTAL_BYTES:
-        raise UserError(_too_large(source))
+        raise _too_large(source)
     return members
 
 
@@ -161,21 +142,20 @@ def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, source: Path) -> 
     """The member's bytes, piece by piece; after the last one its checksum has been tested."""
     try:
         with archive.open(member) as packed:
-            while chunk := packed.read(_CHUNK_BYTES):
+            while chunk := packed.read(1 << 20):
                 yield chunk
     except Exception as error:  # from reading alone: what fails in the caller does not come here
-        raise UserError(_describe_damage(source, error)) from None
+        raise _damaged(source, error) from None
 
 
-def _too_large(source: str) -> str:
-    return (
+def _too_large(source: str) -> UserError:
+    return UserError(
         f"{source} is refused: it would unpack to more than {MAX_TOTAL_BYTES >> 20:,} MiB; "
         "download the archive again from the competition's page."
     )
 
 
-def _describe_damage(source: Path, error: Exception) -> str:
-    """What is wrong with an archive, as a sentence."""
+def _damaged(source: Path, error: Exception) -> UserError:
     with source.open("rb") as file:
         start = file.read(4)
     if not start:
@@ -186,4 +166,4 @@ def _describe_damage(source: Path, error: Exception) -> str:
         what = "is cut short: the end of the archive is missing"
     else:
         what = f"is damaged ({error})"
-    return f"{source.name} {what}; download it again."
+    return UserError(f"{source.name} {what}; download it again.")

@@ -12,8 +12,8 @@ class Competition:
 
     Attributes:
         slug: Its name in addresses and in `input/<slug>/`.
-        num_train: Rows of `train.csv`.
-        num_test: Rows of `test.csv`; test ids are 1..num_test in the file's order.
+        num_train, num_test: Rows of `train.csv` and `test.csv`; test ids are 1..num_test in the
+            file's order.
         preset: The preset used when none is named.
         on_kaggle: Whether submissions go to Kaggle (else to the local grader).
         image_shape: (C, H, W) of every image.
@@ -69,21 +69,14 @@ DEFAULT_COMPETITION = "digit-recognizer"
 def to_type(target: str, slug: str, **knobs: str) -> str:
     """Return what to type for a competition, as "`make data FORCE=1 COMPETITION=practice`".
 
-    Args:
-        target: The Makefile's.
-        slug: The competition; the default one is not named.
-        knobs: Others, by name.
+    The default competition is not named.
     """
     own = {} if slug == DEFAULT_COMPETITION else {"COMPETITION": slug}
     return f"`{make_command(target, knobs | own)}`"
 
 
 def get_competition(slug: str) -> Competition:
-    """Return the competition of that name.
-
-    Raises:
-        UserError: There is no such competition.
-    """
+    """Return the competition of that name; a UserError names those that there are."""
     if slug not in COMPETITIONS:
         raise UserError(
             f"COMPETITION={slug!r} is not known; choose one of: {', '.join(COMPETITIONS)}."

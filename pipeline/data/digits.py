@@ -37,12 +37,7 @@ class Digits:
 def read_train_csv(
     path: Path, competition: Competition, *, any_size: bool = False
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Read and check the labelled images.
-
-    Args:
-        path: A file of the form of `train.csv`.
-        competition: Decides the columns, the labels and the number of rows.
-        any_size: Accept any number of rows.
+    """Read and check a file of the form of `train.csv`, with any number of rows if `any_size`.
 
     Returns:
         Images uint8 (N, C, H, W) and labels uint8 (N,) in 0..K-1.
@@ -50,43 +45,19 @@ def read_train_csv(
     Raises:
         UserError: The file is not exactly such a table; the message says where.
     """
-    mend = refetch(competition)
-    if read_header(path, mend=mend) == competition.pixel_columns:
-        raise UserError(
-            f"{path.name} has no column {competition.label_column}: it holds the test images; "
-            f"put the competition's {competition.train_csv} in its place."
-        )
-    columns = {competition.label_column: competition.num_classes - 1} | _pixels(competition)
-    numbers = read_numbers(path, columns, mend=mend)
-    _check_num_rows(path, len(numbers), competition.num_train, competition, any_size)
+    numbers = _read(path, competition, labelled=True, any_size=any_size)
     return _as_images(numbers[:, 1:], competition), np.ascontiguousarray(numbers[:, 0])
 
 
 def read_test_csv(
     path: Path, competition: Competition, *, any_size: bool = False
 ) -> npt.NDArray[np.uint8]:
-    """Read and check the unlabelled images.
-
-    Args:
-        path: A file of the form of `test.csv`.
-        competition: Decides the columns and the number of rows.
-        any_size: Accept any number of rows.
+    """Read and check a file of the form of `test.csv`, as `read_train_csv` does.
 
     Returns:
         Images uint8 (M, C, H, W); image i has the id i + 1.
-
-    Raises:
-        UserError: The file is not exactly such a table; the message says where.
     """
-    mend = refetch(competition)
-    if read_header(path, mend=mend) == [competition.label_column, *competition.pixel_columns]:
-        raise UserError(
-            f"{path.name} has a column {competition.label_column}: it holds the training images; "
-            f"put the competition's {competition.test_csv} in its place."
-        )
-    numbers = read_numbers(path, _pixels(competition), mend=mend)
-    _check_num_rows(path, len(numbers), competition.num_test, competition, any_size)
-    return _as_images(numbers, competition)
+    return _as_images(_read(path, competition, labelled=False, any_size=any_size), competition)
 
 
 def refetch(competition: Competition) -> str:
@@ -95,20 +66,30 @@ def refetch(competition: Competition) -> str:
     return f"mend it or fetch the file again ({again})"
 
 
-def _pixels(competition: Competition) -> dict[str, int]:
-    return dict.fromkeys(competition.pixel_columns, 255)
+def _read(
+    path: Path, competition: Competition, *, labelled: bool, any_size: bool
+) -> npt.NDArray[np.uint8]:
+    """The numbers in a file of images, (N, C·H·W), behind a column of labels if `labelled`."""
+    mend = refetch(competition)
+    pixels = dict.fromkeys(competition.pixel_columns, 255)
+    with_label = {competition.label_column: competition.num_classes - 1} | pixels
+    if read_header(path, mend=mend) == list(pixels if labelled else with_label):
+        has, what = ("no", "test") if labelled else ("a", "training")
+        right = competition.train_csv if labelled else competition.test_csv
+        raise UserError(
+            f"{path.name} has {has} column {competition.label_column}: it holds the {what} images; "
+            f"put the competition's {right} in its place."
+        )
+    numbers = read_numbers(path, with_label if labelled else pixels, mend=mend)
+    expected = competition.num_train if labelled else competition.num_test
+    if len(numbers) != expected and not any_size:
+        raise UserError(
+            f"{path.name} has {len(numbers):,} rows, but {competition.slug} has {expected:,}; "
+            f"fetch the whole file again ({to_type('data', competition.slug, FORCE='1')}), or say "
+            "ANY_SIZE=1 if this size is meant."
+        )
+    return numbers
 
 
 def _as_images(pixels: npt.NDArray[np.uint8], competition: Competition) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(pixels).reshape(-1, *competition.image_shape)
-
-
-def _check_num_rows(
-    path: Path, found: int, expected: int, competition: Competition, any_size: bool
-) -> None:
-    if found != expected and not any_size:
-        raise UserError(
-            f"{path.name} has {found:,} rows, but {competition.slug} has {expected:,}; fetch the "
-            f"whole file again ({to_type('data', competition.slug, FORCE='1')}), or say ANY_SIZE=1 "
-            "if this size is meant."
-        )

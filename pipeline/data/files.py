@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import UserError
 
@@ -137,20 +137,16 @@ def read_record(
 ) -> _AnyRecord:
     """Read a record of that kind.
 
-    Args:
-        path: The file.
-        kind: What it should hold.
-        mend: What to do about a damaged one; the end of the refusal's sentence.
-
     Raises:
         FileNotFoundError: There is no such file.
-        UserError: The file is damaged or from another version.
+        UserError: The file is damaged or from another version; the sentence ends in `mend`.
     """
-    text = path.read_bytes()
+    content = path.read_bytes()
     try:
-        if path.suffix == ".toml":
-            return kind.model_validate(tomllib.loads(text.decode()))
-        return kind.model_validate(json.loads(text))
-    except (ValueError, ValidationError) as error:
+        is_toml = path.suffix == ".toml"
+        return kind.model_validate(
+            tomllib.loads(content.decode()) if is_toml else json.loads(content)
+        )
+    except ValueError as error:  # pydantic's ValidationError is one
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} is not a readable {kind.__name__} ({reason}); {mend}.") from None

@@ -20,12 +20,8 @@ ALL_DATA = -1
 def assign_folds(labels: npt.NDArray[np.integer], seed: int) -> npt.NDArray[np.int64]:
     """Return each image's fold, int64 (N,), in 0..9.
 
-    Every class is spread over the folds as evenly as whole images allow
-    (scikit-learn's StratifiedKFold).
-
-    Args:
-        labels: (N,), every class at least ten times.
-        seed: Of the shuffle within each class.
+    Every class, of which there are at least ten labels (N,), is spread over the folds as evenly as
+    whole images allow (scikit-learn's StratifiedKFold).
     """
     from sklearn.model_selection import StratifiedKFold
 
@@ -52,9 +48,7 @@ def write_folds(path: Path, labels: npt.NDArray[np.integer], folds: npt.NDArray[
 def read_folds(path: Path, labels: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
     """Return each training image's fold, int64 (N,), joined by row.
 
-    Args:
-        path: `folds.csv`.
-        labels: (N,), the labels of `train.csv`, to see that the folds are of this data.
+    The labels, (N,), are those of `train.csv`, to see that the folds are of this data.
 
     Raises:
         UserError: The file is missing, damaged or of other data.

@@ -2,14 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 from pipeline.data.competition import Competition
-
-
-class _Paths(Protocol):
-    @property
-    def folder(self) -> Path: ...
 
 
 class Child:
@@ -18,8 +13,8 @@ class Child:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def __get__(self, paths: _Paths, kind: type) -> Path:
-        return paths.folder / self._name
+    def __get__(self, paths: Any, kind: type) -> Path:
+        return Path(paths.folder, self._name)
 
 
 @dataclass(frozen=True)
@@ -29,6 +24,9 @@ class InputPaths:
     folder: Path
     competition: Competition
 
+    train, test = Child(Competition.train_csv), Child(Competition.test_csv)
+    sample_submission = Child(Competition.sample_csv)
+    """These three as the competition serves them."""
     solution = Child("solution.csv")
     """Of the practice competition; only its grader reads it."""
     manifest = Child("manifest.json")
@@ -41,18 +39,3 @@ class InputPaths:
     """`row,label,fold`."""
     lock = Child(".lock")
     """Held by the process that writes here."""
-
-    @property
-    def train(self) -> Path:
-        """`train.csv`, as the competition serves it."""
-        return self.folder / self.competition.train_csv
-
-    @property
-    def test(self) -> Path:
-        """`test.csv`, as the competition serves it."""
-        return self.folder / self.competition.test_csv
-
-    @property
-    def sample_submission(self) -> Path:
-        """`sample_submission.csv`, as the competition serves it."""
-        return self.folder / self.competition.sample_csv

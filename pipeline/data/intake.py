@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from pipeline.data.manifest import (
     load_manifest,
     touched_files,
 )
-from pipeline.data.practice import practice_source, write_practice, write_sample_submission
+from pipeline.data.practice import write_practice, write_sample_submission
 from pipeline.data.predictions_csv import check_sample_submission
 from pipeline.errors import UserError
 
@@ -39,23 +40,18 @@ def take_in(
     force: bool = False,
     any_size: bool = False,
 ) -> Manifest:
-    """Put the competition's files into `input/<competition>/`, checked.
+    """Put the competition's files into `input/<competition>/`, checked, and return their manifest.
 
-    They come from `source` if one is given; else from where they already lie, if someone put
-    them there by hand; else the practice competition is made and any other downloaded.
-    Everything is unpacked, read and checked in a temporary folder first, and takes its place only
-    then, the manifest last: on any failure or interrupt all is as it was before.
+    They come from `source` if one is given, a zip archive as Kaggle serves it or a folder; else
+    from where they already lie, if someone put them there by hand; else the practice competition
+    is made and any other downloaded. Everything is unpacked, read and checked in a temporary
+    folder first, and takes its place only then, the manifest last: on any failure or interrupt all
+    is as it was before.
 
     Args:
-        paths: Where; the competition decides what.
-        reporter: Told what was done, in one line.
         download: Fetches the competition's archive into a folder and returns its path.
-        source: A zip archive as Kaggle serves it, or a folder with the CSV files.
         force: Fetch again and replace what is there.
         any_size: Accept other numbers of rows than the competition's.
-
-    Returns:
-        The manifest of what is there now.
 
     Raises:
         UserError: The source or a file in it is not what it should be, other data are there
@@ -66,10 +62,7 @@ def take_in(
         if not competition.on_kaggle:
             raise UserError(f"the data of {competition.slug} are made here; leave ZIP= out.")
         source = Path(os.path.expanduser(source))  # noqa: PTH111 (raises for an unknown user)
-
-    def fetch(staged: InputPaths) -> str:
-        return _fetch(staged, source, reporter, download)
-
+    fetch = partial(_fetch, source=source, reporter=reporter, download=download)
     try:
         with locked(paths.lock, _place(paths)):
             for leftover in paths.folder.glob(f"{_STAGING_PREFIX}*"):  # of a killed process
@@ -80,11 +73,9 @@ def take_in(
             f"{_place(paths)} cannot be written: {error.strerror or error}; nothing in it was "
             "changed. It needs about 250 MB and your permission to write."
         ) from None
-    names = competition.train_csv, competition.test_csv
-    num_train, num_test = (manifest.files[name].num_rows for name in names)
-    reporter.line(
-        f"{competition.slug}: {num_train:,} training and {num_test:,} test images, {said}"
-    )
+    train, test = manifest.files[competition.train_csv], manifest.files[competition.test_csv]
+    sizes = f"{train.num_rows:,} training and {test.num_rows:,} test images"
+    reporter.line(f"{competition.slug}: {sizes}, {said}")
     return manifest
 
 
@@ -133,7 +124,11 @@ def _find_present(paths: InputPaths, any_size: bool) -> tuple[Manifest | None, b
     try:
         old = load_manifest(paths)
         if changed_file(paths, old) is None:
-            return _with_times_of_now(paths, old), False
+            if touched_files(paths, old):  # a copy's time is noted for the next look
+                rows = {name: facts.num_rows for name, facts in old.files.items()}
+                old = old.model_copy(update={"files": file_facts(paths, rows)})
+                write_record(paths.manifest, old)
+            return old, False
     except UserError:  # no manifest, a damaged one, or one of another competition
         pass
     if not (paths.competition.on_kaggle and paths.train.exists() and paths.test.exists()):
@@ -145,15 +140,6 @@ def _find_present(paths: InputPaths, any_size: bool) -> tuple[Manifest | None, b
     return manifest, True
 
 
-def _with_times_of_now(paths: InputPaths, manifest: Manifest) -> Manifest:
-    """The manifest of files with the same bytes; a copy's time is noted for the next look."""
-    if touched_files(paths, manifest):
-        rows = {name: facts.num_rows for name, facts in manifest.files.items()}
-        manifest = manifest.model_copy(update={"files": file_facts(paths, rows)})
-        write_record(paths.manifest, manifest)
-    return manifest
-
-
 def _fetch(
     staged: InputPaths,
     source: Path | None,
@@ -163,8 +149,7 @@ def _fetch(
     """Bring the CSV files into the staging folder; return where they came from, in words."""
     competition = staged.competition
     if not competition.on_kaggle:
-        write_practice(staged)
-        return practice_source()
+        return write_practice(staged)
     if source is not None:
         take_csv_files(source, staged.folder, competition)
         return source.resolve().name
@@ -180,19 +165,15 @@ def _check(paths: InputPaths, origin: str, any_size: bool) -> Manifest:
     try:
         images, labels = read_train_csv(paths.train, competition, any_size=any_size)
         test_images = read_test_csv(paths.test, competition, any_size=any_size)
-        num_test = len(test_images)
         if not paths.sample_submission.exists():
-            write_sample_submission(paths, num_test)
-        check_sample_submission(paths.sample_submission, competition, num_test)
+            write_sample_submission(paths, len(test_images))
+        check_sample_submission(paths.sample_submission, competition, len(test_images))
     except UserError as error:  # there may be a train.csv in place and another in the archive
         raise UserError(f"{origin}: {error}") from None
-    num_rows = {
-        competition.train_csv: len(images),
-        competition.test_csv: num_test,
-        competition.sample_csv: num_test,
-    }
+    tests = [paths.test, paths.sample_submission]
     if not competition.on_kaggle:
-        num_rows[paths.solution.name] = num_test
+        tests.append(paths.solution)
+    num_rows = {paths.train.name: len(images)} | {path.name: len(test_images) for path in tests}
     digits = Digits(images, labels, test_images)
     save_digits(paths, digits)
     counts = np.bincount(labels, minlength=competition.num_classes).tolist()
@@ -230,7 +211,7 @@ def _install(staged: InputPaths, paths: InputPaths, manifest: Manifest) -> None:
         # What the competition served is not for editing; a slip of the editor is caught here.
         set_mode(staged.folder / name, 0o444)
     write_record(staged.manifest, manifest)
-    for path in (paths.manifest, *(paths.folder / name for name in names)):
-        path.unlink(missing_ok=True)
+    for name in (paths.manifest.name, *names):
+        (paths.folder / name).unlink(missing_ok=True)
     for name in (*names, staged.manifest.name):
         (staged.folder / name).replace(paths.folder / name)

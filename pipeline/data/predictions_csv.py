@@ -22,8 +22,6 @@ def read_predictions(
     """Read a file of the form of a submission: one label for each id.
 
     Args:
-        path: The file.
-        competition: Decides the columns.
         mend: What to do about a bad file, the end of every refusal's sentence; empty: get the
             competition's files again.
 
@@ -38,25 +36,18 @@ def read_predictions(
         competition.prediction_column: competition.num_classes - 1,
     }
     mend = mend or refetch(competition)
-    numbers = read_numbers(path, columns, mend=mend)
-    ids, labels = numbers[:, 0], numbers[:, 1]
+    ids, labels = read_numbers(path, columns, mend=mend).T
     unique, counts = np.unique(ids, return_counts=True)
     if len(unique) < len(ids):
-        twice = unique[counts > 1][0]
         raise UserError(
-            f"{path.name} has {competition.id_column} {twice} more than once, where each id must "
-            f"come once; {mend}."
+            f"{path.name} has {competition.id_column} {unique[counts > 1][0]} more than once, "
+            f"where each id must come once; {mend}."
         )
     return ids, labels
 
 
 def check_sample_submission(path: Path, competition: Competition, num_test: int) -> None:
     """Check that `sample_submission.csv` names the ids 1..num_test, in that order.
-
-    Args:
-        path: The file.
-        competition: Decides the columns.
-        num_test: Rows of `test.csv`.
 
     Raises:
         UserError: It is not such a table, or its ids are others.
@@ -91,11 +82,7 @@ def write_submission(
 ) -> None:
     """Write a submission CSV; it takes its name only after it was read back and checked.
 
-    Args:
-        path: The file to write.
-        inputs: The competition's files; the ids are compared with its sample submission.
-        ids: (N,), in the test file's order.
-        labels: (N,), predicted classes.
+    Ids and predicted classes are (N,), in the test file's order.
 
     Raises:
         UserError: The ids are not those of the sample submission.
@@ -113,19 +100,14 @@ def write_submission(
 
 
 def check_submission(path: Path, competition: Competition, *, num_rows: int) -> str:
-    """Check that a submission CSV is what the competition takes.
-
-    Args:
-        path: The file, with the run's name.
-        competition: Gives the column names and classes.
-        num_rows: Expected rows; the ids must be 1..num_rows in order.
+    """Check that a run's submission CSV has the ids 1..num_rows in order, and a class for each.
 
     Returns:
         The hexadecimal SHA-256 of what it says, by which it is known again: that of the bytes of
         `write_submission`, whatever line ends, byte-order mark or empty lines the file has.
 
     Raises:
-        UserError: It is not; the message names the first fault.
+        UserError: It is not such a file; the message names the first fault.
     """
     again = f"run `make predict RUN={path.stem}`"
     ids, labels = read_predictions(path, competition, mend=again)

@@ -11,8 +11,7 @@ from torch import Tensor
 class Preprocessing:
     """Scaling to mean 0 and standard deviation 1, kept with the weights it belongs to.
 
-    Attributes:
-        mean, std: Of the training images' pixels, on the 0..255 scale.
+    Mean and deviation are those of the training images' pixels, on the 0..255 scale.
     """
 
     mean: float
