@@ -9,34 +9,22 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from pipeline.data.files import write_text
-from pipeline.errors import UserError
 from pipeline.runs.scoring import Accuracy
-from pipeline.runs.workspace import to_remake
+from pipeline.runs.workspace import damaged
 
 
 @dataclass(frozen=True)
 class EpochNumbers:
-    """What one epoch of training came to.
+    """What one epoch of training came to; its losses are means of the cross-entropy."""
 
-    Attributes:
-        epoch: Counted from 1.
-        train_loss: Mean cross-entropy over the epoch's training batches, dropout active.
-        valid_loss: Mean cross-entropy of the validation images; not a number without any.
-        valid_correct, valid_total: Validation images classified correctly, and all of them; 0 if
-            all data are trained on.
-        learning_rate: At the epoch's end.
-        elapsed_s: Seconds for training and validation.
-        images_per_s: Training images per second of training.
-    """
-
-    epoch: int
-    train_loss: float
-    valid_loss: float
+    epoch: int  # counted from 1
+    train_loss: float  # over the epoch's training batches, dropout active
+    valid_loss: float  # not a number if all data are trained on
     valid_correct: int
-    valid_total: int
-    learning_rate: float
-    elapsed_s: float
-    images_per_s: float
+    valid_total: int  # 0 if all data are trained on
+    learning_rate: float  # at the epoch's end
+    elapsed_s: float  # for training and validation
+    images_per_s: float  # training images per second of training
 
     @property
     def valid(self) -> Accuracy:
@@ -70,6 +58,5 @@ def read_history(path: Path) -> list[EpochNumbers]:
         if not epochs:
             raise ValueError("it has no rows")
     except (ValueError, csv.Error) as error:  # pydantic's ValidationError is a ValueError
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path} is damaged ({reason}); run {to_remake(path)}.") from None
+        raise damaged(path, error) from None
     return epochs

@@ -24,10 +24,8 @@ what hardly moves a prediction: one ReLU that became a GELU made 0.002 to 0.58.
 def load_kept(paths: FoldPaths) -> Probs:
     """Return what a finished fold's network predicted of some training images, by row.
 
-    Of a training on all data that was made before this was kept, they are none.
-
-    Raises:
-        UserError: A file is damaged.
+    Of a training on all data that was made before this was kept, they are none. A damaged file
+    raises a UserError.
     """
     kept = load_probs(paths.oof)
     if not len(kept.ids) and paths.kept.exists():
@@ -36,14 +34,10 @@ def load_kept(paths: FoldPaths) -> Probs:
 
 
 def apart(probs: npt.NDArray[np.float32], kept: npt.NDArray[np.float32]) -> float:
-    """Return how far apart two predictions of the same images are, 0 if they are equal.
+    """Return how far apart two predictions of the same images are, (N, K); 0 if they are equal.
 
     It is the root mean square of the differences of their logits over that of the kept logits, both
     without an image's mean, which makes no difference to its classes.
-
-    Args:
-        probs: (N, K), N ≥ 1.
-        kept: (N, K).
     """
     mine, theirs = (np.log(np.maximum(each.astype(np.float64), 1e-30)) for each in (probs, kept))
     mine, theirs = (each - each.mean(axis=1, keepdims=True) for each in (mine, theirs))

@@ -25,11 +25,8 @@ def hash_network(name: str) -> str:
     Comments, docstrings and formatting do not count, nor do other networks. What source does not
     show, such as another version of a library, is left to `runs.kept`.
 
-    Args:
-        name: The network's; one that is not in the table has a hash too.
-
-    Raises:
-        UserError: A file is not valid Python.
+    A name that is not in the table has a hash too; a file that is not valid Python raises a
+    UserError.
     """
     code: dict[ast.stmt, None] = {}  # in the order in which it is come upon
     wanted = [(_REGISTRY, _TABLE)]

@@ -7,25 +7,20 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.data.files import replacing
-from pipeline.errors import UserError
-from pipeline.runs.workspace import to_remake
+from pipeline.runs.workspace import damaged
 
 
 @dataclass(frozen=True)
 class Probs:
     """Probabilities of a set of images.
 
-    Attributes:
-        ids: int64 (N,), unique. Training images: their row in `train.csv`, from 0. Test images:
-            their `ImageId`, from 1.
-        probs: float32 (N, K), each row sums to 1.
-        made_from: One text that names what they were computed from, to tell whether they are
-            still current.
+    Training images are known by their row in `train.csv`, from 0, test images by their `ImageId`,
+    from 1.
     """
 
-    ids: npt.NDArray[np.int64]
-    probs: npt.NDArray[np.float32]
-    made_from: str = ""
+    ids: npt.NDArray[np.int64]  # (N,), unique
+    probs: npt.NDArray[np.float32]  # (N, K), each row sums to 1
+    made_from: str = ""  # names what they were computed from, to tell whether they are current
 
     def sorted_by_id(self) -> "Probs":
         """Return the same, in the order of the ids."""
@@ -52,4 +47,4 @@ def load_probs(path: Path) -> Probs:
     except FileNotFoundError:
         raise
     except Exception as error:  # numpy and zipfile raise many kinds on a damaged file
-        raise UserError(f"{path} is damaged ({error}); run {to_remake(path)}.") from None
+        raise damaged(path, error) from None

@@ -1,4 +1,7 @@
-"""The small records that a run and its submission leave: configuration, facts, receipt."""
+"""The small records that a run and its submission leave: configuration, facts, receipt.
+
+Everywhere `digits_sha256` is that of the data's `Manifest`, `folds_sha256` the hash of `folds.csv`.
+"""
 
 from typing import Any
 
@@ -12,16 +15,12 @@ class RunConfig(Record):
     """`runs/<run>/config.toml`: enough to train the run again.
 
     Attributes:
-        run: The run's name.
         preset: The preset it started from.
+        libraries: Versions of the libraries that decide the numbers.
         settings: Every setting, resolved.
         recipe: The augmentation recipe in albumentations' own serialised form, as JSON text.
         network_sha256: `hash_network` of the code it was trained by; None if it is not known, of
             a run made before it was kept.
-        digits_sha256: `Manifest.digits_sha256` of the data.
-        folds_sha256: Hash of `folds.csv`.
-        code_version: Version of this package.
-        libraries: Versions of the libraries that decide the numbers.
     """
 
     run: str
@@ -51,42 +50,27 @@ class RunConfig(Record):
 
 
 class EnsembleMember(Record):
-    """One run of an ensemble, as it was when it was averaged.
-
-    Attributes:
-        run: The run's name.
-        fingerprint: `runs.fingerprint` of its configuration.
-        oof_sha256: Hash of its `oof.npz`.
-        test_sha256: Hash of its `test.npz`; None if others predict the test images.
-        all_data: Whether it was trained on all rows, so that it has no validation images.
-    """
+    """One run of an ensemble, as it was when it was averaged."""
 
     run: str
-    fingerprint: str
-    oof_sha256: str
-    test_sha256: str | None = None
-    all_data: bool = False
+    fingerprint: str  # `runs.fingerprint` of its configuration
+    oof_sha256: str  # of its `oof.npz`
+    test_sha256: str | None = None  # of its `test.npz`; None if others predict the test images
+    all_data: bool = False  # trained on all rows, so it has no validation images
 
 
 class EnsembleConfig(Record):
     """`runs/<run>/ensemble.toml`: the mean of other runs' probabilities, each counted once.
 
     If only some members were trained on all rows, these predict the test images and the others,
-    of the same kinds, say by their folds how good they are.
-
-    Attributes:
-        run: The ensemble's name.
-        competition: The competition's slug.
-        digits_sha256: `Manifest.digits_sha256` of the data, the same for all members.
-        folds_sha256: Hash of `folds.csv`, the same for all members.
-        members: The runs averaged, at least two.
+    of the same kinds, say by their folds how good they are. Data and folds are the same for all.
     """
 
     run: str
     competition: str
     digits_sha256: str
     folds_sha256: str
-    members: list[EnsembleMember]
+    members: list[EnsembleMember]  # at least two
 
     @property
     def title(self) -> str:
@@ -141,8 +125,6 @@ class Receipt(Record):
     """`submissions/<run>.json`: what was uploaded and what became of it.
 
     Attributes:
-        run: The run's name.
-        competition: The competition's slug.
         csv_sha256: Hash of what the uploaded file says, as `check_submission` returns it; in
             older receipts of the file's bytes, which is the same for a file as it was written.
         message: The message sent with it.
@@ -150,11 +132,10 @@ class Receipt(Record):
             competition.
         submitted_at: UTC time of the upload, ISO 8601.
         folds: The folds whose networks were averaged; empty for an ensemble.
-        members: The runs that were averaged; empty for a single run.
         valid_correct, valid_total: Validation images counted, over those folds; 0 and 0 if all
             data were trained on.
-        expected: The score that this accuracy promises, with its 95 % interval; None if no image
-            was held out.
+        expected: The score that this accuracy promises; None if no image was held out.
+        members: The runs that were averaged; empty for a single run.
         findings: What the audit found and the user overruled, a text each.
         reference: Kaggle's number for the submission, if it gave one.
         status: "submitting" (written before the upload), "pending", "complete" or "error".

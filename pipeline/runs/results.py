@@ -1,7 +1,7 @@
 """What is there: a run by its name, its digits, its probabilities, its accuracy."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -42,11 +42,7 @@ def read_run(run: str, workspace: Workspace) -> RunConfig | EnsembleConfig:
 
 
 def find_run(run: str, workspace: Workspace) -> RunConfig | EnsembleConfig | None:
-    """Return what `read_run` does, or None if there is no such run.
-
-    Raises:
-        UserError: Its record is damaged.
-    """
+    """Return what `read_run` does, or None if there is no such run."""
     paths = workspace.run(run)
     if paths.config.exists():
         return read_record(paths.config, RunConfig, mend=RETRAIN)
@@ -57,11 +53,7 @@ def find_run(run: str, workspace: Workspace) -> RunConfig | EnsembleConfig | Non
 
 
 def read_config(run: str, workspace: Workspace) -> RunConfig:
-    """Return the configuration of a run that is no ensemble.
-
-    Raises:
-        UserError: There is no such run, it is an ensemble, or its configuration is damaged.
-    """
+    """Return what `read_run` does, but refuse an ensemble."""
     record = read_run(run, workspace)
     if isinstance(record, EnsembleConfig):
         members = " ".join(record.member_names)
@@ -85,10 +77,7 @@ def load_run_digits(record: RunConfig | EnsembleConfig, workspace: Workspace) ->
 
 
 def join_out_of_fold(paths: RunPaths) -> Probs:
-    """Return the validation probabilities of all finished folds of a run, sorted by row.
-
-    Args:
-        paths: A run with at least one finished fold.
+    """Return the validation probabilities of all finished folds of a run, at least one, by row.
 
     Raises:
         UserError: A fold's file is damaged, or two folds validated the same row.
@@ -101,17 +90,13 @@ def join_out_of_fold(paths: RunPaths) -> Probs:
             f"`make train RUN={paths.folder.name} FORCE=1`."
         )
     probs = np.concatenate([part.probs for part in parts])
-    made_from = hashlib.sha256("/".join(part.made_from for part in parts).encode()).hexdigest()
-    return Probs(rows, probs, made_from).sorted_by_id()
+    return Probs(rows, probs, hash_texts(part.made_from for part in parts)).sorted_by_id()
 
 
 def load_out_of_fold(run: str, workspace: Workspace, *, may_be_empty: bool = False) -> Probs:
-    """Return the out-of-fold probabilities of a run; ids are rows of `train.csv`, sorted.
+    """Return the out-of-fold probabilities of a run or an ensemble, sorted by row of `train.csv`.
 
-    Args:
-        run: A single run or an ensemble.
-        workspace: Where it lies.
-        may_be_empty: Accept a run trained on all data, which has probabilities of no row.
+    A run trained on all data has probabilities of no row, which must be allowed.
 
     Raises:
         UserError: There is no such run, nothing of it is finished, it has no row, or the file is
@@ -131,25 +116,17 @@ def load_out_of_fold(run: str, workspace: Workspace, *, may_be_empty: bool = Fal
     return probs
 
 
-def out_of_fold_accuracy(out_of_fold: Probs, labels: npt.NDArray[np.integer]) -> Accuracy:
-    """Return the accuracy over the rows that a run was validated on, joined by row.
+def accuracy_if_validated(out_of_fold: Probs, labels: npt.NDArray[np.integer]) -> Accuracy | None:
+    """Return the accuracy over the rows that a run was validated on; None if it was on none.
 
-    Args:
-        out_of_fold: Of at least one row.
-        labels: (N,), of all rows of `train.csv`.
-
-    Raises:
-        UserError: There are rows that `train.csv` does not have.
+    The labels are those of all rows of `train.csv`; rows beyond them raise a UserError.
     """
     rows = out_of_fold.ids
+    if not len(rows):
+        return None
     if rows.min() < 0 or rows.max() >= len(labels):
         raise UserError("the run was validated on rows that train.csv does not have.")
     return count_correct(out_of_fold.probs, labels[rows])
-
-
-def accuracy_if_validated(out_of_fold: Probs, labels: npt.NDArray[np.integer]) -> Accuracy | None:
-    """Return `out_of_fold_accuracy`, or None if the run was trained on all rows."""
-    return out_of_fold_accuracy(out_of_fold, labels) if len(out_of_fold.ids) else None
 
 
 def check_fold(paths: FoldPaths) -> str:
@@ -172,8 +149,7 @@ def check_fold(paths: FoldPaths) -> str:
 def is_current(spec: EnsembleSpec, workspace: Workspace) -> bool:
     """Say whether an ensemble's probabilities are those of its members as they are now.
 
-    Raises:
-        UserError: The ensemble's record is damaged.
+    A damaged record of the ensemble raises a UserError.
     """
     paths, record = workspace.run(spec.name), find_run(spec.name, workspace)
     if not isinstance(record, EnsembleConfig):
@@ -203,4 +179,9 @@ def name_networks(paths: RunPaths, folds: Sequence[int], digits_sha256: str) -> 
     It marks the probabilities that these networks predict.
     """
     weights = [f"{fold}:{sha256(paths.fold(fold).weights)}" for fold in folds]
-    return hashlib.sha256("/".join([digits_sha256, *weights]).encode()).hexdigest()
+    return hash_texts([digits_sha256, *weights])
+
+
+def hash_texts(texts: Iterable[str]) -> str:
+    """Return the hexadecimal SHA-256 of texts in their order."""
+    return hashlib.sha256("/".join(texts).encode()).hexdigest()

@@ -12,12 +12,7 @@ NO_VALIDATION = "no validation: trained on all rows"
 
 @dataclass(frozen=True)
 class Accuracy:
-    """An accuracy with the images it was counted on.
-
-    Attributes:
-        correct: Images classified correctly.
-        total: Images counted, at least 1.
-    """
+    """An accuracy: the images classified correctly, and how many were counted, at least one."""
 
     correct: int
     total: int
@@ -44,12 +39,7 @@ class Accuracy:
 
 
 def count_correct(probs: npt.NDArray[np.float32], labels: npt.NDArray[np.integer]) -> Accuracy:
-    """Count the images whose most probable class is their label.
-
-    Args:
-        probs: (N, K), N ≥ 1.
-        labels: (N,), in 0..K-1, in the same order.
-    """
+    """Count the images whose most probable class, of probs (N, K), is their label, (N,); N ≥ 1."""
     assert len(probs) == len(labels) > 0
     return Accuracy(int((probs.argmax(axis=1) == labels).sum()), len(labels))
 
@@ -58,16 +48,13 @@ def count_correct(probs: npt.NDArray[np.float32], labels: npt.NDArray[np.integer
 class ExpectedScore:
     """What an accuracy on validation images promises for a leaderboard.
 
-    Attributes:
-        score: The score to expect: the validation accuracy itself, in [0, 1].
-        low, high: The 95 % prediction interval, both ends in it: shares of whole test images.
-        num_test: Test images that the leaderboard counts.
+    The ends of the 95 % prediction interval are in it: shares of whole test images.
     """
 
-    score: float
+    score: float  # to expect: the validation accuracy itself, in [0, 1]
     low: float
     high: float
-    num_test: int
+    num_test: int  # test images that the leaderboard counts
 
     def locate(self, score: float) -> Literal["inside", "below", "above"]:
         """Say where a leaderboard score lies; one rounded to five decimals is told apart safely.
@@ -98,10 +85,6 @@ def expect_score(valid: Accuracy, num_test: int) -> ExpectedScore:
     It presumes that the test images are drawn as the validation images were, and that what is
     submitted is what was validated. A mean of several folds' networks usually scores a little
     more than its out-of-fold accuracy, which is that of the single networks.
-
-    Args:
-        valid: The validation accuracy.
-        num_test: Test images that the leaderboard counts, at least 1.
     """
     from scipy.stats import betabinom
 
@@ -115,10 +98,7 @@ def expect_score(valid: Accuracy, num_test: int) -> ExpectedScore:
 def describe_expected(valid: Accuracy, num_test: int, more: str = "") -> str:
     """Return the sentence that ends a training: the score to expect, and of what.
 
-    Args:
-        valid: The accuracy on held-out images.
-        num_test: Test images that the leaderboard counts.
-        more: What predicts the test images in place of one fold's network, if anything does.
+    `more` is what predicts the test images in place of one fold's network, if anything does.
     """
     sentence = f"expected leaderboard score {expect_score(valid, num_test)}"
     return f"{sentence} for one fold; {more} usually scores a little more" if more else sentence

@@ -16,31 +16,18 @@ from pipeline.settings.fields import Settings, parse_settings
 
 @dataclass(frozen=True)
 class RunSpec:
-    """A run as the user asks for it.
-
-    Attributes:
-        name: Its name.
-        preset: The preset the settings started from.
-        settings: The resolved settings.
-        recipe: The serialised augmentation recipe.
-        network: `hash_network` of the network's code; None if it is not known.
-    """
+    """A run as the user asks for it."""
 
     name: str
-    preset: str
-    settings: Settings
-    recipe: str
-    network: str | None = None
+    preset: str  # from which the settings started
+    settings: Settings  # resolved
+    recipe: str  # serialised
+    network: str | None = None  # `hash_network` of the network's code; None if it is not known
 
 
 @dataclass(frozen=True)
 class EnsembleSpec:
-    """The mean of several runs, as the user asks for it.
-
-    Attributes:
-        name: Its name.
-        members: The runs to average.
-    """
+    """The mean of several runs, as the user asks for it."""
 
     name: str
     members: tuple[RunSpec, ...]
@@ -76,10 +63,7 @@ def specify_run(
 def specify_ensemble(name: str, label: str, members: Sequence[RunSpec]) -> EnsembleSpec:
     """Return the ensemble asked for; an empty name becomes one that follows from the members.
 
-    Args:
-        name: Its name, or empty.
-        label: What such a name begins with.
-        members: At least two different runs, in any order.
+    Such a name begins with the label and does not depend on the members' order.
 
     Raises:
         UserError: The name cannot name a run, or there are too few members or one twice.
@@ -97,11 +81,7 @@ def specify_ensemble(name: str, label: str, members: Sequence[RunSpec]) -> Ensem
 
 
 def specify_again(config: RunConfig, **overrides: object) -> RunSpec:
-    """Return a run as it was made, so that no knob has to be repeated.
-
-    Args:
-        config: Its configuration.
-        overrides: Values for some of its settings, such as the device.
+    """Return a run as it was made, so that no knob has to be repeated; some may be overridden.
 
     Raises:
         UserError: The configuration or a value is not valid.
@@ -116,11 +96,7 @@ def respecify(
 ) -> RunSpec:
     """Return a run with other settings; it keeps its name only if it still trains the same.
 
-    Args:
-        spec: The run to start from.
-        overrides: Setting name → value or text.
-        recipe: The serialised recipe that goes with them.
-        network: The hash of the network's code that goes with them; None: that of now.
+    The recipe and the hash of the network's code (None: that of now) go with the overrides.
 
     Raises:
         UserError: A name is not known, or a value has the wrong type or is out of its range.
@@ -134,11 +110,7 @@ def respecify(
 
 
 def spec_differences(config: RunConfig, spec: RunSpec) -> list[str]:
-    """Return what the run on disk trains differently from the one asked for, a text each.
-
-    Raises:
-        UserError: The configuration is not valid.
-    """
+    """Return what the run on disk trains differently from the one asked for, a text each."""
     return differences(specify_again(config), spec)
 
 

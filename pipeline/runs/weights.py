@@ -4,16 +4,18 @@ Neither executes anything that a file contains. torch is imported by what needs 
 reads what a file says of itself without.
 """
 
+import contextlib
 import io
 import json
 import pickle
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.data.files import replacing
 from pipeline.errors import UserError
-from pipeline.runs.workspace import to_remake
+from pipeline.runs.workspace import damaged, to_remake
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,31 +46,23 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise
     except pickle.UnpicklingError:
-        raise UserError(
-            f"{path} holds something else than tensors and plain values and was not opened; "
-            f"delete it and run {to_remake(path)} again."
-        ) from None
+        what = "holds something else than tensors and plain values and was not opened"
     except Exception as error:  # torch raises many kinds on a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(
-            f"{path} is damaged ({reason}); delete it and run {to_remake(path)} again."
-        ) from None
-    if not isinstance(state, dict):
-        raise UserError(f"{path} is not a checkpoint; delete it and run {to_remake(path)} again.")
-    return state
+        what = f"is damaged ({reason})"
+    else:
+        if isinstance(state, dict):
+            return state
+        what = "is not a checkpoint"
+    raise UserError(f"{path} {what}; delete it and run {to_remake(path)} again.")
 
 
 @dataclass(frozen=True)
 class Network:
-    """Final weights with all that is needed to rebuild the network around them.
+    """Final weights with all that is needed to rebuild the network around them."""
 
-    Attributes:
-        weights: Tensors by name.
-        facts: Plain values: model, image shape, classes, preprocessing, settings' fingerprint.
-    """
-
-    weights: "dict[str, Tensor]"
-    facts: dict[str, Any]
+    weights: "dict[str, Tensor]"  # by name
+    facts: dict[str, Any]  # model, image shape, classes, preprocessing, settings' fingerprint
 
 
 def save_network(path: Path, network: Network) -> None:
@@ -82,35 +76,25 @@ def save_network(path: Path, network: Network) -> None:
 
 
 def load_network(path: Path) -> Network:
-    """Read final weights, on the CPU.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        UserError: The file is damaged.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return Network(weights, json.loads(file.metadata()["facts"]))
-    except FileNotFoundError:
-        raise
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
-        raise UserError(f"{path} is damaged ({error}); run {to_remake(path)}.") from None
+    """Read final weights, on the CPU; a file that is missing or damaged raises a UserError."""
+    with _opened(path, "pt") as file:
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return Network(weights, json.loads(file.metadata()["facts"]))
 
 
 def read_network_facts(path: Path) -> dict[str, Any]:
-    """Return the facts in the header of a network's file; see `weights.Network`.
+    """Return the facts alone, without torch; errors are those of `load_network`."""
+    with _opened(path, "numpy") as file:
+        facts: dict[str, Any] = json.loads(file.metadata()["facts"])
+        return facts
 
-    Raises:
-        UserError: The file is missing or damaged.
-    """
+
+@contextlib.contextmanager
+def _opened(path: Path, framework: str) -> Iterator[Any]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, framework="numpy") as file:
-            facts: dict[str, Any] = json.loads(file.metadata()["facts"])
-            return facts
+        with safe_open(path, framework=framework) as file:
+            yield file
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
-        raise UserError(f"{path} is damaged ({error}); run {to_remake(path)}.") from None
+        raise damaged(path, error) from None

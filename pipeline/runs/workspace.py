@@ -13,12 +13,7 @@ _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def check_run_name(name: str) -> str:
-    """Return `name` if it can be a folder's and a file's name everywhere.
-
-    Raises:
-        UserError: It is empty, too long, starts with a dot or a dash, or has other characters
-            than letters, digits, dot, dash and underscore.
-    """
+    """Return `name` if it can be a folder's and a file's name everywhere; refuse any other."""
     if not _RUN_NAME.fullmatch(name):
         raise UserError(
             f"RUN={name!r} cannot name a run: use 1 to 100 letters, digits, '.', '_' or '-', "
@@ -28,13 +23,15 @@ def check_run_name(name: str) -> str:
 
 
 def to_remake(path: Path) -> str:
-    """Return what to type for a file of a run to be made again: "`make predict RUN=<run>`".
-
-    Args:
-        path: In the run's folder, or in that of one of its folds.
-    """
+    """Return what to type for a file of a run or of a fold to be made again."""
     folder = path.parent if path.parent.parent.name == "runs" else path.parent.parent
     return f"`make predict RUN={folder.name}`"
+
+
+def damaged(path: Path, error: Exception) -> UserError:
+    """Return the refusal of a file of a run or of a fold that cannot be read."""
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    return UserError(f"{path} is damaged ({reason}); run {to_remake(path)}.")
 
 
 @dataclass(frozen=True)
@@ -118,11 +115,7 @@ class Workspace:
         return InputPaths(self.root / "input" / competition.slug, competition)
 
     def run(self, name: str) -> RunPaths:
-        """The files of one run.
-
-        Raises:
-            UserError: The name cannot name a run.
-        """
+        """The files of one run; a UserError if the name cannot name one."""
         return RunPaths(self.root / "runs" / check_run_name(name))
 
     def runs(self) -> list[RunPaths]:
