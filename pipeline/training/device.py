@@ -13,17 +13,11 @@ from pipeline.errors import UserError
 
 @dataclass(frozen=True)
 class Device:
-    """A device with the arithmetic that networks use on it.
-
-    Attributes:
-        torch: The device.
-        dtype: What networks multiply in, under autocast unless it is float32.
-        name: The device's own name, for people.
-    """
+    """A device with the arithmetic that networks use on it."""
 
     torch: torch.device
-    dtype: torch_dtype
-    name: str
+    dtype: torch_dtype  # networks multiply in it, under autocast unless it is float32
+    name: str  # the device's own, for people
 
     def autocast(self) -> Any:
         """Return the context in which a network's forward pass runs."""
@@ -42,16 +36,12 @@ class Device:
 
 
 def choose_device(device: str = "auto", precision: str = "auto") -> Device:
-    """Return the device asked for, or the best there is: CUDA, then MPS, then the CPU.
+    """Return the device asked for, or for "auto" the best there is: CUDA, then MPS, then the CPU.
 
     Precision "auto" is bfloat16 where the hardware multiplies in it: CUDA from Ampere on, CPUs
     with AVX512-BF16 or AMX, unless `ATEN_CPU_CAPABILITY` keeps PyTorch from AVX-512. PyTorch also
     accepts it elsewhere and emulates it, which is slower. Older CUDA devices with tensor cores
     (V100, T4) multiply in float16, whose small gradients need loss scaling; all else is float32.
-
-    Args:
-        device: "auto", "cuda", "mps" or "cpu".
-        precision: "auto", "float32", "bfloat16" or "float16".
 
     Raises:
         UserError: The device asked for is not in this machine, or cannot do that precision.

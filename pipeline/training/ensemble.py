@@ -1,6 +1,5 @@
 """Ensembles: runs trained one after another, and their mean, which is a run to whoever reads it."""
 
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pipeline.runs.records import EnsembleConfig, EnsembleMember, RunConfig
 from pipeline.runs.results import (
     accuracy_if_validated,
     find_run,
+    hash_texts,
     load_out_of_fold,
     load_run_digits,
     read_config,
@@ -31,19 +31,9 @@ from pipeline.training.run import train_run
 def train_ensemble(
     spec: EnsembleSpec, workspace: Workspace, reporter: Reporter, *, force: bool = False
 ) -> Accuracy | None:
-    """Train what is not finished of every member, one after another, then average them.
+    """Train what is not finished of every member, or all anew by `force`, then average them.
 
-    Args:
-        spec: The ensemble.
-        workspace: Where everything lies.
-        reporter: Hears of every epoch, and of how long the rest will take.
-        force: Throw away what there is so far and start again.
-
-    Returns:
-        See `combine_runs`.
-
-    Raises:
-        UserError: See `train_run` and `combine_runs`.
+    What is returned and raised is that of `train_run` and `combine_runs`.
     """
     reporter.line(f"{spec.name}: the mean of {len(spec.members)} runs")
     forecast = Forecast(spec.members, workspace, from_scratch=force)
@@ -64,7 +54,7 @@ def train_ensemble(
 def _say_so_far(trained: Sequence[RunSpec], workspace: Workspace, reporter: Reporter) -> None:
     """Say what the mean of these runs is worth, so that one may stop when it is enough."""
     members = [_read_member(run, workspace) for run in trained]
-    validated = [member for member in members if not member.spec.settings.all_data]
+    validated = [member for member in members if not member.all_data]
     if 1 < len(validated) == len(members):
         labels = load_run_digits(members[0].config, workspace).train_labels
         accuracy = accuracy_if_validated(_mean([each.valid for each in validated]), labels)
@@ -73,19 +63,16 @@ def _say_so_far(trained: Sequence[RunSpec], workspace: Workspace, reporter: Repo
 
 @dataclass(frozen=True)
 class _Member:
-    """A run to be averaged.
-
-    Attributes:
-        spec: The run.
-        config: What it was made with.
-        fingerprint: The hash of that.
-        valid: Its out-of-fold probabilities, sorted by row.
-    """
+    """A run to be averaged, with its configuration."""
 
     spec: RunSpec
     config: RunConfig
-    fingerprint: str
-    valid: Probs
+    fingerprint: str  # of the configuration
+    valid: Probs  # out of fold, sorted by row
+
+    @property
+    def all_data(self) -> bool:
+        return self.spec.settings.all_data
 
 
 def combine_runs(
@@ -94,13 +81,8 @@ def combine_runs(
     """Average the out-of-fold and the test probabilities of finished runs, joined by id.
 
     Every run counts the same. Test probabilities that are not there yet are predicted; if some of
-    the runs were trained on all rows, by these alone, with the others as their warrant.
-
-    Args:
-        spec: The ensemble.
-        workspace: Where everything lies.
-        reporter: Told each member's accuracy and the ensemble's.
-        force: Replace an ensemble of that name and other members.
+    the runs were trained on all rows, by these alone, with the others as their warrant. An ensemble
+    of that name and other members is replaced by `force` alone.
 
     Returns:
         The ensemble's accuracy on its members' validation images; None of runs on all data.
@@ -109,15 +91,16 @@ def combine_runs(
         UserError: The runs cannot be averaged, or the name belongs to another run.
     """
     members = [_read_member(member, workspace) for member in spec.members]
-    on_all_data = [member for member in members if member.spec.settings.all_data]
-    validated = [member for member in members if member not in on_all_data] or on_all_data
+    on_all_data = [member for member in members if member.all_data]
+    validated = [member for member in members if not member.all_data] or on_all_data
     voting = on_all_data or validated
     _check_alike(members)
     _check_rows(validated)
     if voting is not validated:
         check_warranted([each.spec for each in voting], [each.spec for each in validated])
     paths = workspace.run(spec.name)
-    digits = load_run_digits(members[0].config, workspace)
+    config = members[0].config
+    digits = load_run_digits(config, workspace)
     with locked(paths.lock, f"run {spec.name}"):
         remove_leftovers(paths.folder)
         _check_free(spec, workspace, force=force)
@@ -127,7 +110,14 @@ def combine_runs(
         ]
         valid = _mean([member.valid for member in validated])
         save_probs(paths.test_probs, _mean(tests))
-        write_record(paths.ensemble, _describe(spec.name, members, voting, workspace))
+        record = EnsembleConfig(
+            run=spec.name,
+            competition=config.competition,
+            digits_sha256=config.digits_sha256,
+            folds_sha256=config.folds_sha256,
+            members=[_describe(member, workspace, votes=member in voting) for member in members],
+        )
+        write_record(paths.ensemble, record)
         save_probs(paths.oof, valid)  # written last: the ensemble is finished
     width = max(len(name) for name in [spec.name, *(m.spec.name for m in members)])
     accuracy = accuracy_if_validated(valid, digits.train_labels)
@@ -136,8 +126,7 @@ def combine_runs(
         reporter.line(f"{member.spec.name:{width}}  {_say(own)}")
     reporter.line(f"{spec.name:{width}}  {_say(accuracy)}, the mean of {len(validated)} runs")
     if accuracy:
-        num_folds = len(workspace.run(validated[0].spec.name).finished_folds())
-        more = mean_of(num_folds)
+        more = mean_of(len(workspace.run(validated[0].spec.name).finished_folds()))
         if voting is not validated:
             more = f"the mean of {len(voting)} trained on all data"
         reporter.line(describe_expected(accuracy, len(digits.test_images), more))
@@ -156,32 +145,29 @@ def _read_member(spec: RunSpec, workspace: Workspace) -> _Member:
 
 def _check_alike(members: Sequence[_Member]) -> None:
     """Refuse, by name, runs whose mean would not be one of different networks on equal terms."""
+    a, first = members[0].spec.name, members[0].config
     seen: dict[str, str] = {}
     for member in members:
-        _check_alike_two(members[0], member)
+        b, other = member.spec.name, member.config
+        if first.competition != other.competition:
+            raise UserError(
+                f"run {b} belongs to the competition {other.competition}, run {a} to "
+                f"{first.competition}; name runs of one competition."
+            )
+        if first.digits_sha256 != other.digits_sha256:
+            raise UserError(
+                f"run {b} was trained on other digits than run {a}; train one of them anew."
+            )
+        if first.folds_sha256 != other.folds_sha256:
+            raise UserError(
+                f"run {b} was trained by another folds.csv than run {a}; train one of them anew."
+            )
         if twin := seen.get(member.fingerprint):
             raise UserError(
-                f"run {member.spec.name} is run {twin} under another name: the same settings, "
-                "recipe and data; leave one of them out."
+                f"run {b} is run {twin} under another name: the same settings, recipe and data; "
+                "leave one of them out."
             )
-        seen[member.fingerprint] = member.spec.name
-
-
-def _check_alike_two(first: _Member, other: _Member) -> None:
-    a, b = first.spec.name, other.spec.name
-    if first.config.competition != other.config.competition:
-        raise UserError(
-            f"run {b} belongs to the competition {other.config.competition}, run {a} to "
-            f"{first.config.competition}; name runs of one competition."
-        )
-    if first.config.digits_sha256 != other.config.digits_sha256:
-        raise UserError(
-            f"run {b} was trained on other digits than run {a}; train one of them anew."
-        )
-    if first.config.folds_sha256 != other.config.folds_sha256:
-        raise UserError(
-            f"run {b} was trained by another folds.csv than run {a}; train one of them anew."
-        )
+        seen[member.fingerprint] = b
 
 
 def _check_rows(validated: Sequence[_Member]) -> None:
@@ -219,29 +205,16 @@ def _mean(parts: Sequence[Probs]) -> Probs:
     """The mean probabilities of the same images, each part sorted by id."""
     assert all(np.array_equal(part.ids, parts[0].ids) for part in parts)
     mean: npt.NDArray[np.float64] = np.mean([part.probs.astype(np.float64) for part in parts], 0)
-    made_from = hashlib.sha256("/".join(part.made_from for part in parts).encode()).hexdigest()
+    made_from = hash_texts(part.made_from for part in parts)
     return Probs(parts[0].ids, mean.astype(np.float32), made_from)
 
 
-def _describe(
-    name: str, members: Sequence[_Member], voting: Sequence[_Member], workspace: Workspace
-) -> EnsembleConfig:
-    config = members[0].config
-    return EnsembleConfig(
-        run=name,
-        competition=config.competition,
-        digits_sha256=config.digits_sha256,
-        folds_sha256=config.folds_sha256,
-        members=[
-            EnsembleMember(
-                run=member.spec.name,
-                fingerprint=member.fingerprint,
-                oof_sha256=sha256(workspace.run(member.spec.name).oof),
-                test_sha256=(
-                    sha256(workspace.run(member.spec.name).test_probs) if member in voting else None
-                ),
-                all_data=member.spec.settings.all_data,
-            )
-            for member in members
-        ],
+def _describe(member: _Member, workspace: Workspace, *, votes: bool) -> EnsembleMember:
+    paths = workspace.run(member.spec.name)
+    return EnsembleMember(
+        run=member.spec.name,
+        fingerprint=member.fingerprint,
+        oof_sha256=sha256(paths.oof),
+        test_sha256=sha256(paths.test_probs) if votes else None,
+        all_data=member.all_data,
     )

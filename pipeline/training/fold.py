@@ -37,24 +37,14 @@ from pipeline.training.trainer import Diverged, Trainer
 
 @dataclass(frozen=True)
 class FoldTraining:
-    """The training of any fold of a run; plain values, so it can be sent to another process.
-
-    Attributes:
-        settings: The run's settings.
-        recipe: The serialised augmentation recipe.
-        fingerprint: `runs.fingerprint` of the run.
-        competition: Gives the images' shape and the number of classes.
-        images: All rows of `train.csv`.
-        row_folds: int64 (N,), the fold of each of them.
-        device: Where to compute.
-    """
+    """The training of any fold of a run; plain values, so it can be sent to another process."""
 
     settings: Settings
-    recipe: str
-    fingerprint: str
+    recipe: str  # serialised
+    fingerprint: str  # `runs.fingerprint` of the run
     competition: Competition
-    images: LabelledImages
-    row_folds: npt.NDArray[np.int64]
+    images: LabelledImages  # all rows of `train.csv`
+    row_folds: npt.NDArray[np.int64]  # (N,), the fold of each of them
     device: Device
 
     def is_finished(self, paths: FoldPaths) -> bool:
@@ -96,12 +86,7 @@ class FoldTraining:
         return trainer.run_epoch(steps, nothing).images_per_s
 
     def train(self, fold: int, paths: FoldPaths, reporter: Reporter) -> None:
-        """Train one fold from where it is to its end.
-
-        Args:
-            fold: Which one, or `ALL_DATA`.
-            paths: Its files.
-            reporter: Hears of every epoch.
+        """Train one fold, or `ALL_DATA`, from where it is to its end.
 
         Raises:
             UserError: The checkpoint is damaged or of another run, or the training diverged.
@@ -109,10 +94,8 @@ class FoldTraining:
         settings = self.settings
         held_out = np.isin(self.row_folds, settings.held_out(fold))
         training_set, valid = self.images.take(~held_out), self.images.take(held_out)
-        reporter.line(
-            f"{fold_name(fold)}: {len(training_set):,} training and {len(valid):,} validation "
-            "images"
-        )
+        sizes = f"{len(training_set):,} training and {len(valid):,} validation images"
+        reporter.line(f"{fold_name(fold)}: {sizes}")
         trainer, epochs = self.new_trainer(fold, training_set)
         self._restore(trainer, paths, reporter)
         batches = epochs.iterate(trainer.num_epochs_done, settings.epochs)
@@ -134,8 +117,7 @@ class FoldTraining:
     def _explain(self, error: Diverged, fold: int, epochs: Epochs) -> UserError:
         """Say where a loss that is no number came from, and what to change."""
         settings, step = self.settings, error.step
-        where = f"{fold_name(fold)}, epoch {error.epoch}, "
-        where += "after its last step" if step is None else f"step {step + 1}"
+        where = f"{fold_name(fold)}, {error.where}"
         if step is not None:
             # The batch is a function of seed, epoch and rows: it comes out again as it was.
             again = epochs.iterate(error.epoch - 1, error.epoch)
@@ -158,11 +140,9 @@ class FoldTraining:
         )
 
     def new_trainer(self, fold: int, training_set: LabelledImages) -> tuple[Trainer, Epochs]:
-        """Return a network at the start of its training, and its batches.
+        """Return a network at the start of its training on these images, and its batches.
 
-        Args:
-            fold: Which one, or `ALL_DATA`: decides weights, order and dropout, not the images.
-            training_set: The images to train on.
+        The fold, or `ALL_DATA`, decides weights, order and dropout, not the images.
         """
         epochs, _ = self._epochs(training_set, fold)
         trainer = Trainer(
@@ -227,7 +207,13 @@ class FoldTraining:
         probs = softmax(trainer.predict_logits(predicted.images))
         kept = Probs(predicted.rows, probs, self.fingerprint)
         write_history(paths.history, trainer.history)
-        write_record(paths.facts, self._machine())
+        machine = FoldFacts(
+            device=str(self.device),
+            num_threads=torch.get_num_threads(),
+            host_peak_bytes=host_peak_bytes(),
+            device_peak_bytes=self.device.peak_bytes(),
+        )
+        write_record(paths.facts, machine)
         save_network(paths.weights, Network(trainer.final_model.state_dict(), facts))
         if not len(valid):
             save_probs(paths.kept, kept)
@@ -235,14 +221,6 @@ class FoldTraining:
             return None
         save_probs(paths.oof, kept)
         return count_correct(probs, valid.labels)
-
-    def _machine(self) -> FoldFacts:
-        return FoldFacts(
-            device=str(self.device),
-            num_threads=torch.get_num_threads(),
-            host_peak_bytes=host_peak_bytes(),
-            device_peak_bytes=self.device.peak_bytes(),
-        )
 
 
 def fold_name(fold: int) -> str:

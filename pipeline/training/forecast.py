@@ -13,15 +13,9 @@ from pipeline.training.memory import advising_on_memory
 from pipeline.training.run import prepare_training
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Work:
-    """What a run needs.
-
-    Attributes:
-        num_trainings: Networks asked for.
-        num_done: Networks that are there.
-        left_s: Seconds foretold for the others.
-    """
+    """What a run needs: networks asked for, networks there, seconds foretold for the others."""
 
     num_trainings: int
     num_done: int
@@ -40,13 +34,8 @@ class Forecast:
     ) -> None:
         """Look at what is finished, and measure the rest: a second or so for each network.
 
-        Args:
-            runs: What is to be trained.
-            workspace: Where it lies.
-            from_scratch: What is finished will be thrown away.
-
-        Raises:
-            UserError: See `prepare_training`.
+        What is finished does not count if training starts from scratch. Errors are those of
+        `prepare_training`.
         """
         self._device = ""
         self._speeds: dict[tuple[Settings, str], float] = {}

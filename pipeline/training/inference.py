@@ -1,7 +1,7 @@
 """Prediction: logits batch by batch, and a run's probabilities of the test images."""
 
+import contextlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,56 +38,22 @@ def predict_logits(
     *,
     batch_size: int,
     on_batch: Callable[[int], None] = lambda num_images: None,
+    forward: Callable[[Tensor], Tensor] | None = None,
 ) -> npt.NDArray[np.float32]:
-    """Return logits, float32 (N, K).
+    """Return logits, float32 (N, K), of images uint8 (N, C, H, W).
+
+    Each batch's result goes to the host at once, so the device holds one batch whatever N is. A
+    batch that the device has no memory for is halved, and so are those after it.
 
     Args:
         model: The network, on the device; left in evaluation mode.
-        images: uint8 (N, C, H, W).
-        preprocessing: The one the network was trained with.
-        device: Where to compute.
-        batch_size: Images per batch to begin with.
         on_batch: Called after each batch with its number of images.
+        forward: What is called in place of the network, if not all of it is wanted.
 
     Raises:
         UserError: The device has no memory for a single image.
     """
     model.eval()
-    return _by_batches(
-        model, images, preprocessing, device, batch_size=batch_size, on_batch=on_batch
-    )
-
-
-def predict_features(
-    model: Classifier,
-    images: npt.NDArray[np.uint8],
-    preprocessing: Preprocessing,
-    device: Device,
-    *,
-    batch_size: int,
-) -> npt.NDArray[np.float32]:
-    """Return the activations of the last hidden layer, float32 (N, F).
-
-    Arguments and errors are those of `predict_logits`.
-    """
-    model.eval()
-    return _by_batches(model.features, images, preprocessing, device, batch_size=batch_size)
-
-
-def _by_batches(
-    forward: Callable[[Tensor], Tensor],
-    images: npt.NDArray[np.uint8],
-    preprocessing: Preprocessing,
-    device: Device,
-    *,
-    batch_size: int,
-    on_batch: Callable[[int], None] = lambda num_images: None,
-) -> npt.NDArray[np.float32]:
-    """What a network in evaluation mode makes of many images, float32 (N, …).
-
-    Each batch's result goes to the host at once, so the device holds one batch whatever N is. A
-    batch that the device has no memory for is halved, and so are those after it.
-    """
     outputs: list[npt.NDArray[np.float32]] = []
     start = 0
     while start < len(images):
@@ -95,7 +61,7 @@ def _by_batches(
         try:
             with torch.inference_mode(), device.autocast():
                 inputs = preprocessing(batch.to(device.torch))
-                output = forward(inputs.contiguous(memory_format=torch.channels_last))
+                output = (forward or model)(inputs.contiguous(memory_format=torch.channels_last))
                 outputs.append(output.float().cpu().numpy())
         except Exception as error:
             if not is_out_of_memory(error):
@@ -113,6 +79,21 @@ def _by_batches(
     return np.concatenate(outputs)
 
 
+def predict_features(
+    model: Classifier,
+    images: npt.NDArray[np.uint8],
+    preprocessing: Preprocessing,
+    device: Device,
+    *,
+    batch_size: int,
+) -> npt.NDArray[np.float32]:
+    """Return the activations of the last hidden layer, float32 (N, F); see `predict_logits`."""
+    forward = model.features
+    return predict_logits(
+        model, images, preprocessing, device, batch_size=batch_size, forward=forward
+    )
+
+
 def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return probabilities, float32 (N, K), of logits of that shape."""
     probs: npt.NDArray[np.float32] = torch.from_numpy(logits).double().softmax(1).float().numpy()
@@ -122,14 +103,8 @@ def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 def predict_run(run: str, settings: Settings, workspace: Workspace, reporter: Reporter) -> Probs:
     """Predict the test images with every finished fold of a run, unless that is done already.
 
-    Args:
-        run: The run's name.
-        settings: Only the device, precision and batch size are used; all else is the run's own.
-        workspace: Where everything lies.
-        reporter: Shows the progress.
-
-    Returns:
-        The mean probabilities of the test images, as they lie in `test.npz`.
+    Only the device, precision and batch size of the settings are used; all else is the run's own.
+    The mean probabilities are returned as they lie in `test.npz`.
 
     Raises:
         UserError: The run has no finished fold or belongs to another competition, its data or
@@ -150,36 +125,27 @@ def predict_run(run: str, settings: Settings, workspace: Workspace, reporter: Re
             )
         digits = load_run_digits(config, workspace)
         made_from = name_networks(paths, folds, config.digits_sha256)
-        probs = _load_if_whole(paths.test_probs)
-        if probs is None or probs.made_from != made_from:
-            mean = average_networks(
-                paths,
-                folds,
-                digits,
-                reporter,
-                device=choose_device(settings.device, settings.precision),
-                batch_size=settings.predict_batch_size,
-            )
-            probs = Probs(np.arange(1, len(mean) + 1), mean, made_from)
-            save_probs(paths.test_probs, probs)
+        with contextlib.suppress(FileNotFoundError, UserError):  # a damaged one is predicted anew
+            probs = load_probs(paths.test_probs)
+            if probs.made_from == made_from:
+                return probs
+        mean = average_networks(
+            paths,
+            folds,
+            digits,
+            reporter,
+            device=choose_device(settings.device, settings.precision),
+            batch_size=settings.predict_batch_size,
+        )
+        probs = Probs(np.arange(1, len(mean) + 1), mean, made_from)
+        save_probs(paths.test_probs, probs)
         return probs
-
-
-def _load_if_whole(path: Path) -> Probs | None:
-    try:
-        return load_probs(path)
-    except (FileNotFoundError, UserError):  # predicted anew
-        return None
 
 
 def write_predictions(run: str, made_by: str, workspace: Workspace, reporter: Reporter) -> None:
     """Write `submissions/<run>.csv`: the most probable class of every test image.
 
-    Args:
-        run: A run or an ensemble whose `test.npz` is there.
-        made_by: What predicted them, in words.
-        workspace: Where everything lies.
-        reporter: Told what was written, and where.
+    The `test.npz` of the run or ensemble is there; `made_by` says in words what predicted it.
 
     Raises:
         UserError: The ids are not those of the sample submission.
@@ -199,10 +165,7 @@ def restore_network(
 ) -> tuple[Classifier, Preprocessing]:
     """Return the network of a finished fold, on the device, and the preprocessing it expects.
 
-    Args:
-        paths: The fold's files.
-        train_images: uint8 (N, C, H, W), all of the run's.
-        device: Where the network is to compute.
+    The training images, uint8 (N, C, H, W), are all of the run's.
 
     Raises:
         UserError: Its file is damaged, or it does not predict what it did when it was trained.
@@ -244,15 +207,7 @@ def average_networks(
     device: Device,
     batch_size: int,
 ) -> npt.NDArray[np.float32]:
-    """Return a run's mean probabilities of the test images, float32 (N, K).
-
-    Args:
-        paths: The run.
-        folds: Which of its finished folds.
-        digits: Its test images, and those that it was trained and validated on.
-        reporter: Shows the progress.
-        device: Where to compute.
-        batch_size: Images per batch.
+    """Return a run's mean probabilities of the test images, float32 (N, K), by finished folds.
 
     Raises:
         UserError: See `restore_network`; or the device has no memory.

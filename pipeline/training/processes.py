@@ -22,15 +22,10 @@ from pipeline.training.memory import advising_on_memory
 
 
 def choose_num_jobs(asked: int | str, device: Device, num_folds: int) -> int:
-    """Return how many folds to train at once.
+    """Return how many folds to train at once, at most as many as there are.
 
     "auto" is one per CPU core, each with one thread: on two cores that trains 1.24 times as many
     images per second as one fold after another with two threads each. It is one per CUDA device.
-
-    Args:
-        asked: A number, or "auto".
-        device: Where they are trained.
-        num_folds: How many are to be trained.
     """
     if asked == "auto":
         numbers = {"cpu": torch.get_num_threads, "cuda": torch.cuda.device_count}
@@ -46,21 +41,18 @@ def share_threads(num_processes: int) -> int:
 def train_in_processes(
     training: FoldTraining, folds: Sequence[int], paths: RunPaths, reporter: Reporter, num_jobs: int
 ) -> None:
-    """Train folds in `num_jobs` processes, which share the CPU's threads between them.
+    """Train folds in `num_jobs` processes, at most as many, which share the CPU's threads.
 
     Whatever ends this call ends the processes: an error, Ctrl-C, even a `kill -9` of this
-    process. Finished epochs are kept.
-
-    Args:
-        training: What to train.
-        folds: Which folds.
-        paths: The run's files; the caller holds its lock.
-        reporter: Hears of every epoch of every fold.
-        num_jobs: At most as many as there are folds.
+    process. Finished epochs are kept. The caller holds the run's lock.
 
     Raises:
         UserError: See `FoldTraining.train`; or a process was killed.
     """
+    if training.settings.num_workers == "auto":  # albumentations' own share of the cores
+        share = max(1, (os.cpu_count() or 1) // num_jobs)
+        settings = training.settings.model_copy(update={"num_workers": share})
+        training = replace(training, settings=settings)
     num_threads = share_threads(num_jobs)
     threads = f"{num_threads} thread{'s' if num_threads > 1 else ''}"
     reporter.line(f"{num_jobs} folds at once, each in a process with {threads}")
@@ -70,57 +62,54 @@ def train_in_processes(
         folds_left.put(fold)
     # Never written to. When this process closes its end, if only by dying, the workers exit.
     their_lifeline, lifeline = context.Pipe(duplex=False)
-    task = _Task(_share_cores(training, num_jobs), paths, num_threads, folds_left, their_lifeline)
     workers: list[_Worker] = []
     try:
         for number in range(num_jobs):
             helper = HelperProcess.start(
                 context,
                 _work,
-                (task, number),
+                (number, training, paths, num_threads, folds_left, their_lifeline),
                 what="a training process",
                 advice="the same command goes on from its last epoch, JOBS=1 with one at a time",
             )
             workers.append(_Worker(helper, reporter))
-        _relay(workers)
+        speaking = {worker.helper.messages: worker for worker in workers}
+        while speaking:
+            for messages in wait(list(speaking)):
+                assert isinstance(messages, Connection)
+                if not speaking[messages].hear():
+                    del speaking[messages]
     finally:
         lifeline.close()
         for worker in workers:
-            worker.end()
+            worker.helper.process.join()
+            worker.bars.close()
 
 
-@dataclass(frozen=True)
-class _Task:
-    """What a worker process is given.
+def _work(  # noqa: PLR0917 (a process is given all by place)
+    number: int,
+    training: FoldTraining,
+    paths: RunPaths,
+    num_threads: int,
+    folds_left: "SimpleQueue[int | None]",
+    lifeline: Connection,
+    messages: Connection,
+) -> None:
+    """Train fold after fold: the whole life of the worker process of that number.
 
-    Attributes:
-        training: What to train.
-        paths: The run's files.
-        num_threads: Threads to compute with.
-        folds_left: The folds that no worker has taken yet, then a None for each worker.
-        lifeline: Closed at the other end when the worker has to exit.
+    A None among the folds that no worker has taken yet ends it; so does the lifeline, when its
+    other end is closed.
     """
-
-    training: FoldTraining
-    paths: RunPaths
-    num_threads: int
-    folds_left: "SimpleQueue[int | None]"
-    lifeline: Connection
-
-
-def _work(task: _Task, number: int, messages: Connection) -> None:
-    """Train fold after fold: the whole life of the worker process of that number."""
-    threading.Thread(target=_exit_after, args=(task.lifeline,), daemon=True).start()
-    torch.set_num_threads(task.num_threads)
-    if task.training.device.torch.type == "cuda":
+    threading.Thread(target=_exit_after, args=(lifeline,), daemon=True).start()
+    torch.set_num_threads(num_threads)
+    if training.device.torch.type == "cuda":
         torch.cuda.set_device(number % torch.cuda.device_count())  # what "cuda" means from here on
     name = "a fold"
     try:
-        with advising_on_memory(task.training.what_to_lower):
-            while (fold := task.folds_left.get()) is not None:
+        with advising_on_memory(training.what_to_lower):
+            while (fold := folds_left.get()) is not None:
                 name = fold_name(fold)
-                paths, reporter = task.paths.fold(fold), _RemoteReporter(messages, name)
-                task.training.train(fold, paths, reporter)
+                training.train(fold, paths.fold(fold), _RemoteReporter(messages, name))
     except (UserError, OSError) as error:
         _send(messages, error)
     except Exception as error:
@@ -170,7 +159,7 @@ class _Worker:
 
     helper: HelperProcess
     reporter: Reporter
-    _bars: ExitStack = field(default_factory=ExitStack)
+    bars: ExitStack = field(default_factory=ExitStack)
     _bar: Bar | None = None
 
     def hear(self) -> bool:
@@ -180,41 +169,17 @@ class _Worker:
             UserError, OSError: The worker's own, or it died.
         """
         try:
-            message = self.helper.hear()
+            what, *arguments = self.helper.hear()
         except EOFError:
             return False
-        what, *arguments = message
         if what == "line":
             self.reporter.line(*arguments)
         elif what == "open_bar":
-            self._bar = self._bars.enter_context(self.reporter.bar(*arguments))
+            self._bar = self.bars.enter_context(self.reporter.bar(*arguments))
         elif what == "close_bar":
-            self._bars.close()
+            self.bars.close()
         else:
             assert what == "advance"
             assert self._bar is not None
             self._bar.advance(*arguments)
         return True
-
-    def end(self) -> None:
-        """Wait for the process to exit, and put away what it showed."""
-        self.helper.process.join()
-        self._bars.close()
-
-
-def _relay(workers: Sequence[_Worker]) -> None:
-    """Pass on what the workers say until all have ended."""
-    speaking = {worker.helper.messages: worker for worker in workers}
-    while speaking:
-        for messages in wait(list(speaking)):
-            assert isinstance(messages, Connection)
-            if not speaking[messages].hear():
-                del speaking[messages]
-
-
-def _share_cores(training: FoldTraining, num_jobs: int) -> FoldTraining:
-    """The same training, with its share of the cores for albumentations' own processes."""
-    if training.settings.num_workers != "auto":
-        return training
-    share = max(1, (os.cpu_count() or 1) // num_jobs)
-    return replace(training, settings=training.settings.model_copy(update={"num_workers": share}))

@@ -48,14 +48,9 @@ def train_run(
     force: bool = False,
     show_network: bool = True,
 ) -> Accuracy | None:
-    """Train the folds asked for that are not finished yet.
+    """Train the folds asked for that are not finished yet, or all of them anew by `force`.
 
-    Args:
-        spec: The run.
-        workspace: Where everything lies.
-        reporter: Hears of every epoch.
-        force: Throw away what the run has so far and start again.
-        show_network: Show the network, layer by layer, if something is trained.
+    The network is shown, layer by layer, if something is trained.
 
     Returns:
         The accuracy on the validation images of all finished folds; None if all data are

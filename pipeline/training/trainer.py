@@ -29,14 +29,9 @@ from pipeline.training.inference import predict_logits, softmax
 def learning_rate_at(step: int, num_steps: int, peak: float, warmup: float) -> float:
     """Return the learning rate of one step: a straight climb to the peak, then half a cosine.
 
-    The shape is Smith and Topin's one-cycle (arXiv 1708.07120), a function of the step alone, so
-    a resumed training needs no scheduler state.
-
-    Args:
-        step: In 0..num_steps - 1.
-        num_steps: Optimiser steps of the whole training.
-        peak: The highest rate.
-        warmup: Share of the steps in which the rate climbs, in [0, 1).
+    The shape is Smith and Topin's one-cycle (arXiv 1708.07120), a function of the step, counted
+    from 0, alone, so a resumed training needs no scheduler state. `warmup` is the share of the
+    steps in which the rate climbs, in [0, 1).
     """
     num_warmup = round(warmup * num_steps)
     if step < num_warmup:
@@ -47,19 +42,15 @@ def learning_rate_at(step: int, num_steps: int, peak: float, warmup: float) -> f
 class Diverged(UserError):
     """A loss that is no number, which no further training mends.
 
-    Attributes:
-        epoch: Where it first appeared, counted from 1.
-        step: The step of that epoch, counted from 0; None if all its steps were sound and what
-            they ended in is not.
+    It first appeared in that epoch, counted from 1, in that step, counted from 0; in none if all
+    steps were sound and what they ended in is not.
     """
 
     def __init__(self, epoch: int, step: int | None) -> None:
-        super().__init__(epoch, step)
         self.epoch, self.step = epoch, step
-
-    def __str__(self) -> str:
-        step = "after its last step" if self.step is None else f"step {self.step + 1}"
-        return f"epoch {self.epoch}, {step}: the loss is no number any more."
+        self.where = f"epoch {epoch}, "
+        self.where += "after its last step" if step is None else f"step {step + 1}"
+        super().__init__(f"{self.where}: the loss is no number any more.")
 
 
 class Trainer:
@@ -81,15 +72,9 @@ class Trainer:
         steps_per_epoch: int,
         stream: int,
     ) -> None:
-        """Prepare to train.
+        """Prepare to train a new network.
 
-        Args:
-            model: A new network.
-            preprocessing: From uint8 to what the network sees.
-            settings: The run's settings.
-            device: Where to compute.
-            steps_per_epoch: Batches in an epoch.
-            stream: Tells this training's random numbers (dropout) from others': the fold.
+        The stream, which is the fold, tells its random numbers (dropout) from other trainings'.
         """
         model = model.to(device.torch)
         # torch's own type hints lack `memory_format` alone.
@@ -108,15 +93,14 @@ class Trainer:
         self._scaler = torch.amp.GradScaler(
             device.torch.type, enabled=device.dtype == torch.float16
         )
-        self._averaged = copy.deepcopy(self.model) if settings.ema else None
+        self._averaged: nn.Module | None = copy.deepcopy(self.model) if settings.ema else None
         self.history: list[EpochNumbers] = []
         torch.manual_seed(derive_seed(settings.seed, "dropout", stream))
 
     @property
     def final_model(self) -> nn.Module:
         """The network that predicts: of averaged weights if `ema` is on, else the trained one."""
-        averaged: nn.Module | None = self._averaged
-        return self.model if averaged is None else averaged
+        return self.model if self._averaged is None else self._averaged
 
     @property
     def num_epochs_done(self) -> int:
@@ -161,7 +145,7 @@ class Trainer:
         """Train on an epoch's batches, then validate.
 
         Args:
-            batches: `steps_per_epoch` batches.
+            batches: As many as an epoch has.
             valid: The held-out images, never augmented; none if all data are trained on.
             on_batch: Called after each step with its number of images and, on a CPU, the mean loss
                 of the epoch so far, in words.
