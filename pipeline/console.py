@@ -8,7 +8,7 @@ import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import Any, Protocol
 
 from rich.console import Console, RenderableType
 from rich.progress import (
@@ -43,20 +43,6 @@ class _NoBar:
         pass
 
 
-class OnlyBars:
-    """Draws the bars of a job that is one of many, under a label, and keeps its lines back."""
-
-    def __init__(self, reporter: Reporter, label: str) -> None:
-        self._reporter, self._label = reporter, label
-
-    def line(self, text: str) -> None:
-        """Say nothing."""
-
-    def bar(self, label: str, total: int) -> AbstractContextManager[Bar]:
-        """Open a bar of the reporter behind."""
-        return self._reporter.bar(f"{self._label}  {label}", total)
-
-
 class Silent:
     """A reporter that says nothing."""
 
@@ -66,6 +52,17 @@ class Silent:
     def bar(self, label: str, total: int) -> AbstractContextManager[Bar]:
         """Draw nothing."""
         return nullcontext(_NoBar())
+
+
+class OnlyBars(Silent):
+    """Draws the bars of a job that is one of many, under a label, and keeps its lines back."""
+
+    def __init__(self, reporter: Reporter, label: str) -> None:
+        self._reporter, self._label = reporter, label
+
+    def bar(self, label: str, total: int) -> AbstractContextManager[Bar]:
+        """Open a bar of the reporter behind."""
+        return self._reporter.bar(f"{self._label}  {label}", total)
 
 
 class _LiveBar:
@@ -83,12 +80,16 @@ class _SortedProgress(Progress):
         yield self.make_tasks_table(sorted(self.tasks, key=lambda task: task.description))
 
 
+def _console(**more: Any) -> Console:
+    # Lines are wrapped by the terminal, never by us: they must stay whole for grep and logs.
+    return Console(soft_wrap=True, highlight=False, markup=False, emoji=False, **more)
+
+
 class ConsoleReporter:
     """Writes lines to standard output; bars appear only where standard output is a terminal."""
 
     def __init__(self) -> None:
-        # Lines are wrapped by the terminal, never by us: they must stay whole for grep and logs.
-        self._console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+        self._console = _console()
         self._progress = _SortedProgress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -121,14 +122,12 @@ class ConsoleReporter:
 
 def print_error(text: str) -> None:
     """Print one sentence to standard error, red on a terminal."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
-    console.print(f"error: {text}", style="bold red")
+    _console(stderr=True).print(f"error: {text}", style="bold red")
 
 
 def print_note(text: str) -> None:
     """Print one sentence to standard error that is worth knowing but stops nothing."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
-    console.print(f"note: {text}", style="yellow")
+    _console(stderr=True).print(f"note: {text}", style="yellow")
 
 
 def make_command(target: str, knobs: Mapping[str, str]) -> str:

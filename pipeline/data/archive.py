@@ -22,12 +22,7 @@ def take_csv_files(source: Path, folder: Path, competition: Competition) -> None
 
     It is a zip archive or a folder; the files may lie in one sub-folder. They are written into
     `folder` under our own names, each archive member's checksum is tested, and nothing else is
-    unpacked.
-
-    Raises:
-        UserError: There is no such source, it is not an archive or damaged, it lacks a file, or
-            it is made to do harm.
-        OSError: The disk is full, or the folder cannot be written.
+    unpacked. A source that is missing, damaged, incomplete or made to do harm raises a UserError.
     """
     if source.is_dir():
         for path in _choose_files(source, competition):
@@ -48,10 +43,7 @@ def holds_the_files_of(source: Path, folder: Path, competition: Competition) -> 
     """Return whether a download has the very CSV files that lie in a folder.
 
     Archive members are compared by size and CRC-32 without unpacking: 0.1 s for the real ones,
-    so that giving the same archive again costs nothing.
-
-    Raises:
-        UserError: There is no such source, it is not an archive, lacks a file, or means harm.
+    so that giving the same archive again costs nothing. Errors are those of `take_csv_files`.
     """
     if source.is_dir():
         files = _choose_files(source, competition)

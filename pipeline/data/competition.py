@@ -8,25 +8,15 @@ from pipeline.errors import UserError
 
 @dataclass(frozen=True)
 class Competition:
-    """One competition, as its data page describes it.
+    """One competition, as its data page describes it; test ids are 1..num_test."""
 
-    Attributes:
-        slug: Its name in addresses and in `input/<slug>/`.
-        num_train, num_test: Rows of `train.csv` and `test.csv`; test ids are 1..num_test in the
-            file's order.
-        preset: The preset used when none is named.
-        on_kaggle: Whether submissions go to Kaggle (else to the local grader).
-        image_shape: (C, H, W) of every image.
-        class_names: The K classes, in label order.
-    """
-
-    slug: str
-    num_train: int
-    num_test: int
-    preset: str
-    on_kaggle: bool
-    image_shape: tuple[int, int, int] = (1, 28, 28)
-    class_names: tuple[str, ...] = tuple("0123456789")
+    slug: str  # its name in addresses and in `input/<slug>/`
+    num_train: int  # rows of `train.csv`
+    num_test: int  # rows of `test.csv`
+    preset: str  # the one used when none is named
+    on_kaggle: bool  # where submissions go, else to the local grader
+    image_shape: tuple[int, int, int] = (1, 28, 28)  # (C, H, W)
+    class_names: tuple[str, ...] = tuple("0123456789")  # K of them, in label order
 
     label_column = "label"
     id_column = "ImageId"

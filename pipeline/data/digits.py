@@ -14,17 +14,11 @@ from pipeline.errors import UserError
 
 @dataclass(frozen=True)
 class Digits:
-    """All images of a competition.
+    """All images of a competition, in the order of the files."""
 
-    Attributes:
-        train_images: uint8 (N, C, H, W), in the order of `train.csv`.
-        train_labels: uint8 (N,), 0..K-1.
-        test_images: uint8 (M, C, H, W), in the order of `test.csv`; ids are 1..M.
-    """
-
-    train_images: npt.NDArray[np.uint8]
-    train_labels: npt.NDArray[np.uint8]
-    test_images: npt.NDArray[np.uint8]
+    train_images: npt.NDArray[np.uint8]  # (N, C, H, W)
+    train_labels: npt.NDArray[np.uint8]  # (N,), 0..K-1
+    test_images: npt.NDArray[np.uint8]  # (M, C, H, W); ids are 1..M
 
     def sha256(self) -> str:
         """Return the hexadecimal hash of the three arrays' bytes, in the order above."""
@@ -37,13 +31,10 @@ class Digits:
 def read_train_csv(
     path: Path, competition: Competition, *, any_size: bool = False
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Read and check a file of the form of `train.csv`, with any number of rows if `any_size`.
+    """Return images uint8 (N, C, H, W) and labels uint8 (N,) in 0..K-1 of a form of `train.csv`.
 
-    Returns:
-        Images uint8 (N, C, H, W) and labels uint8 (N,) in 0..K-1.
-
-    Raises:
-        UserError: The file is not exactly such a table; the message says where.
+    A file that is not exactly such a table, or not of the competition's size unless any is
+    allowed, raises a UserError that says where.
     """
     numbers = _read(path, competition, labelled=True, any_size=any_size)
     return _as_images(numbers[:, 1:], competition), np.ascontiguousarray(numbers[:, 0])
@@ -52,11 +43,7 @@ def read_train_csv(
 def read_test_csv(
     path: Path, competition: Competition, *, any_size: bool = False
 ) -> npt.NDArray[np.uint8]:
-    """Read and check a file of the form of `test.csv`, as `read_train_csv` does.
-
-    Returns:
-        Images uint8 (M, C, H, W); image i has the id i + 1.
-    """
+    """Return images uint8 (M, C, H, W) of a form of `test.csv`; errors as in `read_train_csv`."""
     return _as_images(_read(path, competition, labelled=False, any_size=any_size), competition)
 
 

@@ -25,10 +25,8 @@ def load_digits(paths: InputPaths) -> Digits:
 
     The CSV files are compared with the manifest; only one whose time is another is read for that. A
     missing, damaged or foreign cache is made again from the CSV files, which are then checked in
-    full; nothing in a cache is ever executed.
-
-    Raises:
-        UserError: There is no manifest, or a CSV file is not the one that was checked.
+    full; nothing in a cache is ever executed. Without a manifest, or with a CSV file that is not
+    the one that was checked, it raises a UserError.
     """
     manifest = load_manifest(paths)
     if changed := changed_file(paths, manifest):

@@ -63,10 +63,8 @@ def locked(path: Path, what: str) -> Iterator[None]:
     """Hold the lock file `path`, which the operating system frees even if this process is killed.
 
     On a disk that cannot lock, a file beside it names the process that holds it; a dead one's
-    counts for nothing, if it ran on this machine.
-
-    Raises:
-        UserError: Another process holds it; `what` names the thing in the message.
+    counts for nothing, if it ran on this machine. If another process holds it, a UserError says
+    so of `what`.
     """
     import filelock
 
@@ -137,9 +135,7 @@ def read_record(
 ) -> _AnyRecord:
     """Read a record of that kind.
 
-    Raises:
-        FileNotFoundError: There is no such file.
-        UserError: The file is damaged or from another version; the sentence ends in `mend`.
+    A missing file raises a FileNotFoundError, a damaged one a UserError that ends in `mend`.
     """
     content = path.read_bytes()
     try:

@@ -48,10 +48,8 @@ def write_folds(path: Path, labels: npt.NDArray[np.integer], folds: npt.NDArray[
 def read_folds(path: Path, labels: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
     """Return each training image's fold, int64 (N,), joined by row.
 
-    The labels, (N,), are those of `train.csv`, to see that the folds are of this data.
-
-    Raises:
-        UserError: The file is missing, damaged or of other data.
+    A file that is missing, damaged or of other labels, (N,), than those of `train.csv` raises a
+    UserError.
     """
     remake = f"run {to_type('split', path.parent.name)}"  # the folder has the competition's name
     try:

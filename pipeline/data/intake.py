@@ -44,14 +44,11 @@ def take_in(
 
     They come from `source` if one is given, a zip archive as Kaggle serves it or a folder; else
     from where they already lie, if someone put them there by hand; else the practice competition
-    is made and any other downloaded. Everything is unpacked, read and checked in a temporary
-    folder first, and takes its place only then, the manifest last: on any failure or interrupt all
-    is as it was before.
+    is made and any other downloaded by `download`, which writes an archive into a folder and
+    returns its path. By `force` they are fetched again and replace what is there.
 
-    Args:
-        download: Fetches the competition's archive into a folder and returns its path.
-        force: Fetch again and replace what is there.
-        any_size: Accept other numbers of rows than the competition's.
+    Everything is unpacked, read and checked in a temporary folder first, and takes its place only
+    then, the manifest last: on any failure or interrupt all is as it was before.
 
     Raises:
         UserError: The source or a file in it is not what it should be, other data are there

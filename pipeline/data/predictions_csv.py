@@ -19,17 +19,10 @@ _MOST_ROWS = 2**31 - 1
 def read_predictions(
     path: Path, competition: Competition, *, mend: str = ""
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Read a file of the form of a submission: one label for each id.
+    """Return ids int64 (M,), unique, and labels int64 (M,) in 0..K-1 of a form of a submission.
 
-    Args:
-        mend: What to do about a bad file, the end of every refusal's sentence; empty: get the
-            competition's files again.
-
-    Returns:
-        Ids int64 (M,), unique, in the file's order, and labels int64 (M,) in 0..K-1.
-
-    Raises:
-        UserError: The file is not such a table, or an id comes twice.
+    What is not such a table raises a UserError that ends in `mend`: what to do about it, if not to
+    get the competition's files again.
     """
     columns = {
         competition.id_column: _MOST_ROWS,
@@ -47,11 +40,7 @@ def read_predictions(
 
 
 def check_sample_submission(path: Path, competition: Competition, num_test: int) -> None:
-    """Check that `sample_submission.csv` names the ids 1..num_test, in that order.
-
-    Raises:
-        UserError: It is not such a table, or its ids are others.
-    """
+    """Refuse a `sample_submission.csv` whose ids are not 1..num_test, in that order."""
     ids, _ = read_predictions(path, competition)
     if len(ids) != num_test:
         raise UserError(
@@ -80,12 +69,9 @@ def submission_bytes(
 def write_submission(
     path: Path, inputs: InputPaths, ids: npt.NDArray[np.int64], labels: npt.NDArray[np.integer]
 ) -> None:
-    """Write a submission CSV; it takes its name only after it was read back and checked.
+    """Write a submission CSV of ids and classes, (N,); refuse ids that the sample does not have.
 
-    Ids and predicted classes are (N,), in the test file's order.
-
-    Raises:
-        UserError: The ids are not those of the sample submission.
+    It takes its name only after it was read back and checked.
     """
     competition = inputs.competition
     with replacing(path) as temporary:
@@ -100,14 +86,11 @@ def write_submission(
 
 
 def check_submission(path: Path, competition: Competition, *, num_rows: int) -> str:
-    """Check that a run's submission CSV has the ids 1..num_rows in order, and a class for each.
+    """Refuse a submission CSV unless it has the ids 1..num_rows in order, and a class for each.
 
     Returns:
         The hexadecimal SHA-256 of what it says, by which it is known again: that of the bytes of
         `write_submission`, whatever line ends, byte-order mark or empty lines the file has.
-
-    Raises:
-        UserError: It is not such a file; the message names the first fault.
     """
     again = f"run `make predict RUN={path.stem}`"
     ids, labels = read_predictions(path, competition, mend=again)

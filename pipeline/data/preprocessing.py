@@ -9,10 +9,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Scaling to mean 0 and standard deviation 1, kept with the weights it belongs to.
-
-    Mean and deviation are those of the training images' pixels, on the 0..255 scale.
-    """
+    """Scaling to mean 0 and deviation 1, by the training images' pixels on the 0..255 scale."""
 
     mean: float
     std: float

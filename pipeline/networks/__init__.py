@@ -23,11 +23,7 @@ MODELS: dict[str, Callable[[tuple[int, int, int], int, float], Classifier]] = {
 
 
 def check_model_name(name: str) -> None:
-    """Refuse a network that is not in `MODELS`.
-
-    Raises:
-        UserError: There is no such network.
-    """
+    """Refuse a network that is not in `MODELS`."""
     if name not in MODELS:
         raise UserError(f"MODEL={name!r} is not known; choose one of: {', '.join(MODELS)}.")
 
@@ -37,17 +33,8 @@ def create_model(
 ) -> Classifier:
     """Return a new network whose weights are drawn from torch's global generator.
 
-    The network takes float (B, C, H, W) and returns logits (B, K).
-
-    Args:
-        name: Its name in `MODELS`.
-        image_shape: (C, H, W).
-        num_classes: K.
-        dropout: Probability of dropping an activation, in [0, 1); some networks have no dropout
-            (`has_dropout`) and do not use it.
-
-    Raises:
-        UserError: There is no such network.
+    It takes float (B, C, H, W), as `image_shape` says, and returns logits (B, K). An activation is
+    dropped with the probability `dropout`, in [0, 1), by networks that have it (`has_dropout`).
     """
     check_model_name(name)
     return MODELS[name](image_shape, num_classes, dropout)

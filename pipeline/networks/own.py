@@ -24,14 +24,9 @@ class UnshuffleCNN(Classifier):
         kernel_size: int,
         widths: tuple[int, ...],
     ) -> None:
-        """Make the network.
+        """Make a network of as many convolutions as there are widths, their output channels.
 
-        Args:
-            image_shape: (C, H, W); an odd side is padded by one row or column.
-            num_classes: K.
-            dropout: Probability of dropping one of the last features.
-            kernel_size: Side of all kernels, odd.
-            widths: Output channels of each convolution.
+        All kernels have the same odd side; an odd side of the image is padded by a row or column.
         """
         super().__init__()
         channels, _, _ = image_shape

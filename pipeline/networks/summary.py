@@ -8,24 +8,14 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Work:
-    """How large a network is.
+    """How large a network is."""
 
-    Attributes:
-        num_parameters: Trained numbers.
-        mult_adds: Multiply-adds of one image's prediction, as torchinfo counts them.
-    """
-
-    num_parameters: int
-    mult_adds: int
+    num_parameters: int  # trained numbers
+    mult_adds: int  # multiply-adds of one image's prediction, as torchinfo counts them
 
 
 def summarise(model: nn.Module, image_shape: tuple[int, int, int]) -> str:
-    """Return torchinfo's table for one image.
-
-    Args:
-        model: A network on the CPU.
-        image_shape: (C, H, W).
-    """
+    """Return torchinfo's table for one image (C, H, W) of a network on the CPU."""
     # torchinfo prints an enumeration's name where it means millions.
     return str(_statistics(model, image_shape)).replace("Units.MEGABYTES", "million")
 

@@ -48,9 +48,7 @@ def write_history(path: Path, epochs: Sequence[EpochNumbers]) -> None:
 def read_history(path: Path) -> list[EpochNumbers]:
     """Return the rows of `history.csv`, at least one.
 
-    Raises:
-        FileNotFoundError: There is no such file.
-        UserError: The file is damaged.
+    A missing file raises a FileNotFoundError, a damaged one a UserError.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:

@@ -24,8 +24,7 @@ what hardly moves a prediction: one ReLU that became a GELU made 0.002 to 0.58.
 def load_kept(paths: FoldPaths) -> Probs:
     """Return what a finished fold's network predicted of some training images, by row.
 
-    Of a training on all data that was made before this was kept, they are none. A damaged file
-    raises a UserError.
+    Of a training on all data that was made before this was kept, they are none.
     """
     kept = load_probs(paths.oof)
     if not len(kept.ids) and paths.kept.exists():

@@ -18,15 +18,13 @@ _REGISTRY, _TABLE = _ROOT / "pipeline" / "networks" / "__init__.py", "MODELS"
 
 @cache  # a process runs the code of its start, whatever is edited meanwhile
 def hash_network(name: str) -> str:
-    """Return a hash of the code of a network.
+    """Return a hash of the code of a network; a name that is not in the table has one too.
 
     That is its entry in `networks.MODELS`, what the entry mentions of the repository's files, what
     this mentions, and so on, with the statements there that bind no name and so run in any case.
     Comments, docstrings and formatting do not count, nor do other networks. What source does not
-    show, such as another version of a library, is left to `runs.kept`.
-
-    A name that is not in the table has a hash too; a file that is not valid Python raises a
-    UserError.
+    show, such as another version of a library, is left to `runs.kept`. A file that is not valid
+    Python raises a UserError.
     """
     code: dict[ast.stmt, None] = {}  # in the order in which it is come upon
     wanted = [(_REGISTRY, _TABLE)]

@@ -12,11 +12,7 @@ from pipeline.runs.workspace import damaged
 
 @dataclass(frozen=True)
 class Probs:
-    """Probabilities of a set of images.
-
-    Training images are known by their row in `train.csv`, from 0, test images by their `ImageId`,
-    from 1.
-    """
+    """Probabilities of images: of training images by row from 0, of test images by `ImageId`."""
 
     ids: npt.NDArray[np.int64]  # (N,), unique
     probs: npt.NDArray[np.float32]  # (N, K), each row sums to 1
@@ -37,9 +33,7 @@ def save_probs(path: Path, probs: Probs) -> None:
 def load_probs(path: Path) -> Probs:
     """Read probabilities; nothing in the file is ever executed.
 
-    Raises:
-        FileNotFoundError: There is no such file.
-        UserError: The file is damaged.
+    A missing file raises a FileNotFoundError, a damaged one a UserError.
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:

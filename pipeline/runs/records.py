@@ -12,26 +12,17 @@ from pipeline.runs.scoring import ExpectedScore
 
 
 class RunConfig(Record):
-    """`runs/<run>/config.toml`: enough to train the run again.
-
-    Attributes:
-        preset: The preset it started from.
-        libraries: Versions of the libraries that decide the numbers.
-        settings: Every setting, resolved.
-        recipe: The augmentation recipe in albumentations' own serialised form, as JSON text.
-        network_sha256: `hash_network` of the code it was trained by; None if it is not known, of
-            a run made before it was kept.
-    """
+    """`runs/<run>/config.toml`: enough to train the run again."""
 
     run: str
-    preset: str
+    preset: str  # from which the settings started
     code_version: str
     digits_sha256: str
     folds_sha256: str
-    libraries: dict[str, str]
-    settings: dict[str, Any]
-    recipe: str
-    network_sha256: str | None = None
+    libraries: dict[str, str]  # versions of those that decide the numbers
+    settings: dict[str, Any]  # every one, resolved
+    recipe: str  # in albumentations' own serialised form, as JSON text
+    network_sha256: str | None = None  # `hash_network`; None of a run made before it was kept
 
     @property
     def competition(self) -> str:
@@ -96,19 +87,14 @@ class EnsembleConfig(Record):
 class FoldFacts(Record):
     """`runs/<run>/fold<k>/facts.json`: where a fold was trained, and with how much memory.
 
-    Attributes:
-        device: The device and its arithmetic, in words.
-        num_threads: CPU threads of the training. Sums come out in another order with another
-            number of them, so only the same number gives the same weights bit for bit.
-        host_peak_bytes: Most memory that the training process ever held, without its worker
-            processes; None where the operating system does not say.
-        device_peak_bytes: Most memory that the networks took on a device with memory of its own.
+    Sums come out in another order with another number of CPU threads, so only the same number gives
+    the same weights bit for bit.
     """
 
-    device: str
+    device: str  # with its arithmetic, in words
     num_threads: int | None = None
-    host_peak_bytes: int | None = None
-    device_peak_bytes: int | None = None
+    host_peak_bytes: int | None = None  # of the training process, without its worker processes
+    device_peak_bytes: int | None = None  # of the networks, on a device with memory of its own
 
     @property
     def memory(self) -> str:
@@ -124,38 +110,23 @@ class FoldFacts(Record):
 class Receipt(Record):
     """`submissions/<run>.json`: what was uploaded and what became of it.
 
-    Attributes:
-        csv_sha256: Hash of what the uploaded file says, as `check_submission` returns it; in
-            older receipts of the file's bytes, which is the same for a file as it was written.
-        message: The message sent with it.
-        mark: The unique part of the message by which it is found again; empty for the practice
-            competition.
-        submitted_at: UTC time of the upload, ISO 8601.
-        folds: The folds whose networks were averaged; empty for an ensemble.
-        valid_correct, valid_total: Validation images counted, over those folds; 0 and 0 if all
-            data were trained on.
-        expected: The score that this accuracy promises; None if no image was held out.
-        members: The runs that were averaged; empty for a single run.
-        findings: What the audit found and the user overruled, a text each.
-        reference: Kaggle's number for the submission, if it gave one.
-        status: "submitting" (written before the upload), "pending", "complete" or "error".
-        score: The public score, once there is one.
-        error: Kaggle's words for a failed scoring.
+    The hash is of what the uploaded file says, as `check_submission` returns it; in older receipts
+    of the file's bytes, which is the same for a file as it was written.
     """
 
     run: str
     competition: str
     csv_sha256: str
-    message: str
-    mark: str
-    submitted_at: str
-    folds: list[int]
+    message: str  # sent with it
+    mark: str  # by which the message is found again; empty for the practice competition
+    submitted_at: str  # UTC, ISO 8601
+    folds: list[int]  # whose networks were averaged; empty for an ensemble
     valid_correct: int
-    valid_total: int
-    expected: ExpectedScore | None = None
-    members: list[str] = Field(default_factory=list)
-    findings: list[str] = Field(default_factory=list)
-    reference: str | None = None
-    status: str = "submitting"
-    score: float | None = None
-    error: str | None = None
+    valid_total: int  # over those folds; 0 if all data were trained on
+    expected: ExpectedScore | None = None  # None if no image was held out
+    members: list[str] = Field(default_factory=list)  # averaged; empty for a single run
+    findings: list[str] = Field(default_factory=list)  # of the audit, that the user overruled
+    reference: str | None = None  # Kaggle's number for the submission, if it gave one
+    status: str = "submitting"  # written before the upload; then "pending", "complete" or "error"
+    score: float | None = None  # the public one, once there is one
+    error: str | None = None  # Kaggle's words for a failed scoring

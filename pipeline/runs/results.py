@@ -25,13 +25,10 @@ RETRAIN = "delete it and run `make train` with the knobs that the run was made w
 
 
 def read_run(run: str, workspace: Workspace) -> RunConfig | EnsembleConfig:
-    """Return what a run is: one training, or the mean of others.
+    """Return what a run is, one training or the mean of others; a UserError if there is none.
 
     Both kinds know their `competition`, `digits_sha256`, `folds_sha256` and a `title` for people,
     and leave the same `oof.npz` and `test.npz`.
-
-    Raises:
-        UserError: There is no such run, or its record is damaged.
     """
     record = find_run(run, workspace)
     if record is None:
@@ -62,11 +59,7 @@ def read_config(run: str, workspace: Workspace) -> RunConfig:
 
 
 def load_run_digits(record: RunConfig | EnsembleConfig, workspace: Workspace) -> Digits:
-    """Return the digits, which must still be those that a run was trained on.
-
-    Raises:
-        UserError: They are others now, or are missing.
-    """
+    """Return the digits, which must still be those that a run was trained on."""
     inputs = workspace.input(get_competition(record.competition))
     if load_manifest(inputs).digits_sha256 != record.digits_sha256:
         raise UserError(
@@ -79,8 +72,7 @@ def load_run_digits(record: RunConfig | EnsembleConfig, workspace: Workspace) ->
 def join_out_of_fold(paths: RunPaths) -> Probs:
     """Return the validation probabilities of all finished folds of a run, at least one, by row.
 
-    Raises:
-        UserError: A fold's file is damaged, or two folds validated the same row.
+    Two folds that validated the same row raise a UserError.
     """
     parts = [load_probs(paths.fold(fold).oof) for fold in paths.finished_folds()]
     rows = np.concatenate([part.ids for part in parts])
@@ -96,11 +88,8 @@ def join_out_of_fold(paths: RunPaths) -> Probs:
 def load_out_of_fold(run: str, workspace: Workspace, *, may_be_empty: bool = False) -> Probs:
     """Return the out-of-fold probabilities of a run or an ensemble, sorted by row of `train.csv`.
 
-    A run trained on all data has probabilities of no row, which must be allowed.
-
-    Raises:
-        UserError: There is no such run, nothing of it is finished, it has no row, or the file is
-            damaged.
+    A run of which nothing is finished raises a UserError; so does one trained on all data, which
+    has probabilities of no row, unless that is allowed.
     """
     try:
         probs = load_probs(workspace.run(run).oof)

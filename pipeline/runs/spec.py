@@ -39,12 +39,9 @@ def specify_run(
     """Return the run asked for; an empty name becomes the one that follows from the settings.
 
     Such a name says what people look for and ends in six digits of a hash of everything that
-    decides what is trained, so another recipe, network or value is another run.
-
-    The network's code is that of now, unless another's hash is given.
-
-    Raises:
-        UserError: The name cannot name a run, or the network's file is not valid Python.
+    decides what is trained, so another recipe, network or value is another run. The network's code
+    is that of now, unless another's hash is given. A name that cannot name a run, or code that is
+    not valid Python, raises a UserError.
     """
     network = network or hash_network(settings.model)
     if name:
@@ -61,12 +58,10 @@ def specify_run(
 
 
 def specify_ensemble(name: str, label: str, members: Sequence[RunSpec]) -> EnsembleSpec:
-    """Return the ensemble asked for; an empty name becomes one that follows from the members.
+    """Return the ensemble asked for, of at least two different runs.
 
-    Such a name begins with the label and does not depend on the members' order.
-
-    Raises:
-        UserError: The name cannot name a run, or there are too few members or one twice.
+    An empty name becomes one that begins with the label and follows from the members, in whatever
+    order.
     """
     names = [member.name for member in members]
     if len(names) < 2:
@@ -81,11 +76,7 @@ def specify_ensemble(name: str, label: str, members: Sequence[RunSpec]) -> Ensem
 
 
 def specify_again(config: RunConfig, **overrides: object) -> RunSpec:
-    """Return a run as it was made, so that no knob has to be repeated; some may be overridden.
-
-    Raises:
-        UserError: The configuration or a value is not valid.
-    """
+    """Return a run as it was made, so that no knob has to be repeated; some may be overridden."""
     source = f"the configuration of run {config.run}" + (" with your knobs" if overrides else "")
     settings = parse_settings(config.settings | overrides, source)
     return RunSpec(config.run, config.preset, settings, config.recipe, config.network_sha256)
@@ -96,10 +87,8 @@ def respecify(
 ) -> RunSpec:
     """Return a run with other settings; it keeps its name only if it still trains the same.
 
-    The recipe and the hash of the network's code (None: that of now) go with the overrides.
-
-    Raises:
-        UserError: A name is not known, or a value has the wrong type or is out of its range.
+    The recipe and the hash of the network's code (None: that of now) go with the overrides. An
+    unknown name or a wrong value raises a UserError.
     """
     settings = parse_settings(spec.settings.model_dump() | dict(overrides), "your knobs")
     _ = settings.fold_numbers  # refuses a fold that does not exist before anything starts
@@ -137,9 +126,6 @@ def check_warranted(on_all_data: Sequence[RunSpec], validated: Sequence[RunSpec]
     """Refuse networks trained on all rows unless their like, in like numbers, were validated.
 
     Only then is the accuracy of the folds' mean that of a mean of such networks.
-
-    Raises:
-        UserError: A run is of no kind that was validated, or another mixture of kinds was.
     """
     voting, known = Counter(map(_kind, on_all_data)), Counter(map(_kind, validated))
     for run in [*on_all_data, *validated]:

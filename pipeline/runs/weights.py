@@ -35,9 +35,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a training's state, tensors on the CPU.
 
-    Raises:
-        FileNotFoundError: There is no such file.
-        UserError: The file is truncated, or holds anything else than tensors and plain values.
+    A missing file raises a FileNotFoundError, any but tensors and plain values a UserError.
     """
     import torch
 

@@ -42,9 +42,7 @@ def choose_device(device: str = "auto", precision: str = "auto") -> Device:
     with AVX512-BF16 or AMX, unless `ATEN_CPU_CAPABILITY` keeps PyTorch from AVX-512. PyTorch also
     accepts it elsewhere and emulates it, which is slower. Older CUDA devices with tensor cores
     (V100, T4) multiply in float16, whose small gradients need loss scaling; all else is float32.
-
-    Raises:
-        UserError: The device asked for is not in this machine, or cannot do that precision.
+    What is not there raises a UserError.
     """
     available = {
         "cuda": torch.cuda.is_available(),

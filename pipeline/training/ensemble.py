@@ -82,13 +82,11 @@ def combine_runs(
 
     Every run counts the same. Test probabilities that are not there yet are predicted; if some of
     the runs were trained on all rows, by these alone, with the others as their warrant. An ensemble
-    of that name and other members is replaced by `force` alone.
+    of that name and other members is replaced by `force` alone. Runs that cannot be averaged, or a
+    name that is another run's, raise a UserError.
 
     Returns:
         The ensemble's accuracy on its members' validation images; None of runs on all data.
-
-    Raises:
-        UserError: The runs cannot be averaged, or the name belongs to another run.
     """
     members = [_read_member(member, workspace) for member in spec.members]
     on_all_data = [member for member in members if member.all_data]

@@ -86,11 +86,7 @@ class FoldTraining:
         return trainer.run_epoch(steps, nothing).images_per_s
 
     def train(self, fold: int, paths: FoldPaths, reporter: Reporter) -> None:
-        """Train one fold, or `ALL_DATA`, from where it is to its end.
-
-        Raises:
-            UserError: The checkpoint is damaged or of another run, or the training diverged.
-        """
+        """Train one fold, or `ALL_DATA`, from its checkpoint to its end, unless it diverges."""
         settings = self.settings
         held_out = np.isin(self.row_folds, settings.held_out(fold))
         training_set, valid = self.images.take(~held_out), self.images.take(held_out)

@@ -1,7 +1,6 @@
 """How long the training of many runs will take."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pipeline.errors import UserError
 from pipeline.runs.history import read_history
@@ -11,15 +10,6 @@ from pipeline.settings.fields import Settings
 from pipeline.training.fold import FoldTraining
 from pipeline.training.memory import advising_on_memory
 from pipeline.training.run import prepare_training
-
-
-@dataclass(frozen=True)
-class _Work:
-    """What a run needs: networks asked for, networks there, seconds foretold for the others."""
-
-    num_trainings: int
-    num_done: int
-    left_s: float
 
 
 class Forecast:
@@ -32,36 +22,37 @@ class Forecast:
     def __init__(
         self, runs: Sequence[RunSpec], workspace: Workspace, *, from_scratch: bool = False
     ) -> None:
-        """Look at what is finished, and measure the rest: a second or so for each network.
-
-        What is finished does not count if training starts from scratch. Errors are those of
-        `prepare_training`.
-        """
+        """Look at what is finished, and measure the rest: a second or so for each network."""
         self._device = ""
         self._speeds: dict[tuple[Settings, str], float] = {}
-        self._works = {run.name: self._foretell(run, workspace, from_scratch) for run in runs}
+        self._num_trainings = sum(len(run.settings.fold_numbers) for run in runs)
+        self._num_left: dict[str, int] = {}
+        self._left_s: dict[str, float] = {}
+        for run in runs:
+            self._foretell(run, workspace, from_scratch)
         self._foretold_s = 0.0
         self._took_s = 0.0
 
     @property
     def left_s(self) -> float:
         """Seconds left."""
-        foretold_s = sum(work.left_s for work in self._works.values())
-        return foretold_s * (self._took_s / self._foretold_s if self._foretold_s else 1.0)
+        pace = self._took_s / self._foretold_s if self._foretold_s else 1.0
+        return sum(self._left_s.values()) * pace
 
     def finish(self, run: str, took_s: float) -> None:
         """Note that a run is finished, and how long that took in seconds."""
-        work = self._works[run]
-        self._foretold_s += work.left_s
-        self._took_s += took_s if work.left_s else 0.0
-        self._works[run] = _Work(work.num_trainings, work.num_trainings, 0.0)
+        self._num_left.pop(run)
+        if foretold_s := self._left_s.pop(run):
+            self._foretold_s += foretold_s
+            self._took_s += took_s
 
     def __str__(self) -> str:
-        total = sum(work.num_trainings for work in self._works.values())
-        done = sum(work.num_done for work in self._works.values())
-        return f"about {in_words(self.left_s)} on {self._device} ({total} trainings, {done} done)"
+        num_done = self._num_trainings - sum(self._num_left.values())
+        trainings = f"{self._num_trainings} trainings, {num_done} done"
+        return f"about {in_words(self.left_s)} on {self._device} ({trainings})"
 
-    def _foretell(self, run: RunSpec, workspace: Workspace, from_scratch: bool) -> _Work:
+    def _foretell(self, run: RunSpec, workspace: Workspace, from_scratch: bool) -> None:
+        """Note how many networks of a run are to be trained, and how long that will take."""
         training, paths = prepare_training(run, workspace), workspace.run(run.name)
         self._device = training.device.name
         folds = [paths.fold(fold) for fold in run.settings.fold_numbers]
@@ -70,8 +61,8 @@ class Forecast:
         num_epochs = len(left) * run.settings.epochs - num_epochs_done
         share = 1.0 if run.settings.all_data else 1.0 - run.settings.valid
         num_images = num_epochs * share * len(training.images)
-        left_s = num_images / self._speed(run, training) if left else 0.0
-        return _Work(len(folds), len(folds) - len(left), left_s)
+        self._num_left[run.name] = len(left)
+        self._left_s[run.name] = num_images / self._speed(run, training) if left else 0.0
 
     def _speed(self, run: RunSpec, training: FoldTraining) -> float:
         """Images per second of a network, measured once whatever its seeds."""

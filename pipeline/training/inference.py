@@ -43,15 +43,13 @@ def predict_logits(
     """Return logits, float32 (N, K), of images uint8 (N, C, H, W).
 
     Each batch's result goes to the host at once, so the device holds one batch whatever N is. A
-    batch that the device has no memory for is halved, and so are those after it.
+    batch that the device has no memory for is halved, and so are those after it; if a single image
+    has none, a UserError says so.
 
     Args:
         model: The network, on the device; left in evaluation mode.
         on_batch: Called after each batch with its number of images.
         forward: What is called in place of the network, if not all of it is wanted.
-
-    Raises:
-        UserError: The device has no memory for a single image.
     """
     model.eval()
     outputs: list[npt.NDArray[np.float32]] = []
@@ -101,10 +99,10 @@ def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def predict_run(run: str, settings: Settings, workspace: Workspace, reporter: Reporter) -> Probs:
-    """Predict the test images with every finished fold of a run, unless that is done already.
+    """Return the mean probabilities of the test images by every finished fold of a run.
 
-    Only the device, precision and batch size of the settings are used; all else is the run's own.
-    The mean probabilities are returned as they lie in `test.npz`.
+    They are predicted unless they lie in `test.npz` already. Only the device, precision and batch
+    size of the settings are used; all else is the run's own.
 
     Raises:
         UserError: The run has no finished fold or belongs to another competition, its data or
@@ -146,9 +144,6 @@ def write_predictions(run: str, made_by: str, workspace: Workspace, reporter: Re
     """Write `submissions/<run>.csv`: the most probable class of every test image.
 
     The `test.npz` of the run or ensemble is there; `made_by` says in words what predicted it.
-
-    Raises:
-        UserError: The ids are not those of the sample submission.
     """
     path = workspace.submission(run)
     probs = load_probs(workspace.run(run).test_probs)
@@ -165,10 +160,8 @@ def restore_network(
 ) -> tuple[Classifier, Preprocessing]:
     """Return the network of a finished fold, on the device, and the preprocessing it expects.
 
-    The training images, uint8 (N, C, H, W), are all of the run's.
-
-    Raises:
-        UserError: Its file is damaged, or it does not predict what it did when it was trained.
+    The training images, uint8 (N, C, H, W), are all of the run's. A network that does not predict
+    what it did when it was trained raises a UserError.
     """
     network = load_network(paths.weights)
     facts = network.facts
@@ -207,11 +200,7 @@ def average_networks(
     device: Device,
     batch_size: int,
 ) -> npt.NDArray[np.float32]:
-    """Return a run's mean probabilities of the test images, float32 (N, K), by finished folds.
-
-    Raises:
-        UserError: See `restore_network`; or the device has no memory.
-    """
+    """Return a run's mean probabilities of the test images, float32 (N, K), by finished folds."""
     total: Any = 0.0
     with reporter.bar("predicting", len(digits.test_images) * len(folds)) as bar:
         for fold in folds:

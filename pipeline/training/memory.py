@@ -31,11 +31,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextlib.contextmanager
 def advising_on_memory(advice: str) -> Iterator[None]:
-    """Tell the user what to do if there is no memory for what happens in the block.
-
-    Raises:
-        UserError: There was none.
-    """
+    """Raise a UserError with this advice if there is no memory for what happens in the block."""
     try:
         yield
     except Exception as error:

@@ -44,10 +44,8 @@ def train_in_processes(
     """Train folds in `num_jobs` processes, at most as many, which share the CPU's threads.
 
     Whatever ends this call ends the processes: an error, Ctrl-C, even a `kill -9` of this
-    process. Finished epochs are kept. The caller holds the run's lock.
-
-    Raises:
-        UserError: See `FoldTraining.train`; or a process was killed.
+    process. Finished epochs are kept. The caller holds the run's lock. A process that is killed
+    raises a UserError.
     """
     if training.settings.num_workers == "auto":  # albumentations' own share of the cores
         share = max(1, (os.cpu_count() or 1) // num_jobs)
@@ -163,11 +161,7 @@ class _Worker:
     _bar: Bar | None = None
 
     def hear(self) -> bool:
-        """Pass one message on to the reporter; return whether more may come.
-
-        Raises:
-            UserError, OSError: The worker's own, or it died.
-        """
+        """Pass one message on to the reporter, or raise it; return whether more may come."""
         try:
             what, *arguments = self.helper.hear()
         except EOFError:

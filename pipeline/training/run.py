@@ -50,11 +50,8 @@ def train_run(
 ) -> Accuracy | None:
     """Train the folds asked for that are not finished yet, or all of them anew by `force`.
 
-    The network is shown, layer by layer, if something is trained.
-
-    Returns:
-        The accuracy on the validation images of all finished folds; None if all data are
-        trained on.
+    The network is shown, layer by layer, if something is trained. Returned is the accuracy on the
+    validation images of all finished folds, or None if all data are trained on.
 
     Raises:
         UserError: Data or folds are missing, the run was made with other settings, a checkpoint
@@ -95,9 +92,7 @@ def train_run(
 def prepare_training(spec: RunSpec, workspace: Workspace) -> FoldTraining:
     """Return what trains the folds of a run; nothing is written.
 
-    Raises:
-        UserError: Data or folds are missing, the device is not there, or network or recipe are
-            faulty.
+    What is missing (data, folds, the device) or faulty (network, recipe) raises a UserError.
     """
     competition = get_competition(spec.settings.competition)
     inputs = workspace.input(competition)

@@ -142,16 +142,11 @@ class Trainer:
         valid: LabelledImages,
         on_batch: Callable[[int, str], None] = lambda num_images, note: None,
     ) -> EpochNumbers:
-        """Train on an epoch's batches, then validate.
+        """Train on an epoch's batches, then validate on the held-out images, if there are any.
 
-        Args:
-            batches: As many as an epoch has.
-            valid: The held-out images, never augmented; none if all data are trained on.
-            on_batch: Called after each step with its number of images and, on a CPU, the mean loss
-                of the epoch so far, in words.
-
-        Raises:
-            Diverged: A loss is no number; on a CPU at that step, elsewhere when the epoch is over.
+        `on_batch` is called after each step with its number of images and, on a CPU, the mean loss
+        of the epoch so far, in words. A loss that is no number raises `Diverged`: on a CPU at that
+        step, elsewhere when the epoch is over.
         """
         start = time.perf_counter()
         on_cpu = self._device.torch.type == "cpu"
