@@ -8,7 +8,7 @@ import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.progress import (
@@ -21,40 +21,28 @@ from rich.progress import (
 )
 
 
-class Bar(Protocol):
-    """A progress bar that is open."""
+class Bar:
+    """A progress bar that is open; this one is not drawn."""
 
     def advance(self, amount: int = 1, note: str = "") -> None:
         """Move on by `amount` units and show `note` (a few numbers that matter) behind the bar."""
 
 
-class Reporter(Protocol):
-    """Where work in progress sends its words."""
+class Reporter:
+    """Where work in progress sends its words; this one keeps them back."""
 
     def line(self, text: str) -> None:
         """Say one line."""
 
     def bar(self, label: str, total: int) -> AbstractContextManager[Bar]:
         """Open a progress bar over `total` units; leaving the context removes it."""
+        return nullcontext(Bar())
 
 
-class _NoBar:
-    def advance(self, amount: int = 1, note: str = "") -> None:
-        pass
+Silent = Reporter
 
 
-class Silent:
-    """A reporter that says nothing."""
-
-    def line(self, text: str) -> None:
-        """Say nothing."""
-
-    def bar(self, label: str, total: int) -> AbstractContextManager[Bar]:
-        """Draw nothing."""
-        return nullcontext(_NoBar())
-
-
-class OnlyBars(Silent):
+class OnlyBars(Reporter):
     """Draws the bars of a job that is one of many, under a label, and keeps its lines back."""
 
     def __init__(self, reporter: Reporter, label: str) -> None:
@@ -65,7 +53,7 @@ class OnlyBars(Silent):
         return self._reporter.bar(f"{self._label}  {label}", total)
 
 
-class _LiveBar:
+class _LiveBar(Bar):
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress, self._task = progress, task
 
@@ -85,7 +73,7 @@ def _console(**more: Any) -> Console:
     return Console(soft_wrap=True, highlight=False, markup=False, emoji=False, **more)
 
 
-class ConsoleReporter:
+class ConsoleReporter(Reporter):
     """Writes lines to standard output; bars appear only where standard output is a terminal."""
 
     def __init__(self) -> None:

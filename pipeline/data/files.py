@@ -63,8 +63,8 @@ def locked(path: Path, what: str) -> Iterator[None]:
     """Hold the lock file `path`, which the operating system frees even if this process is killed.
 
     On a disk that cannot lock, a file beside it names the process that holds it; a dead one's
-    counts for nothing, if it ran on this machine. If another process holds it, a UserError says
-    so of `what`.
+    counts for nothing, if it ran on this machine. A UserError says that another process holds
+    `what`.
     """
     import filelock
 
@@ -77,13 +77,11 @@ def locked(path: Path, what: str) -> Iterator[None]:
         advice += f", or delete {marker} if there is none"
         lock = filelock.SoftFileLock(marker)
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except filelock.Timeout:
         raise UserError(f"{what} is being written by another process; {advice}.") from None
-    try:
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 def _can_lock(folder: Path) -> bool:
@@ -138,11 +136,9 @@ def read_record(
     A missing file raises a FileNotFoundError, a damaged one a UserError that ends in `mend`.
     """
     content = path.read_bytes()
+    parse = tomllib.loads if path.suffix == ".toml" else json.loads
     try:
-        is_toml = path.suffix == ".toml"
-        return kind.model_validate(
-            tomllib.loads(content.decode()) if is_toml else json.loads(content)
-        )
+        return kind.model_validate(parse(content.decode()))
     except ValueError as error:  # pydantic's ValidationError is one
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} is not a readable {kind.__name__} ({reason}); {mend}.") from None

@@ -24,18 +24,12 @@ class InputPaths:
     folder: Path
     competition: Competition
 
-    train, test = Child(Competition.train_csv), Child(Competition.test_csv)
+    train = Child(Competition.train_csv)  # this and the next two as the competition serves them
+    test = Child(Competition.test_csv)
     sample_submission = Child(Competition.sample_csv)
-    """These three as the competition serves them."""
-    solution = Child("solution.csv")
-    """Of the practice competition; only its grader reads it."""
-    manifest = Child("manifest.json")
-    """Source, sizes, hashes and counts of the CSV files."""
-    digits = Child("digits.npz")
-    """The CSV files' content as uint8 arrays."""
-    neighbours = Child("neighbours.npz")
-    """The nearest images across the sets and folds, as the audit found them."""
-    folds = Child("folds.csv")
-    """`row,label,fold`."""
-    lock = Child(".lock")
-    """Held by the process that writes here."""
+    solution = Child("solution.csv")  # of the practice competition; only its grader reads it
+    manifest = Child("manifest.json")  # source, sizes, hashes and counts of the CSV files
+    digits = Child("digits.npz")  # the CSV files' content as uint8 arrays
+    neighbours = Child("neighbours.npz")  # the nearest images, as the audit found them
+    folds = Child("folds.csv")  # `row,label,fold`
+    lock = Child(".lock")  # held by the process that writes here

@@ -26,10 +26,10 @@ class Classifier(nn.Module, ABC):
 class Dropout(nn.Module):
     """Dropout as in `torch.nn.Dropout`, with a mask that a CPU draws five times faster.
 
-    On a CPU, PyTorch draws one number per activation on one core, a quarter of the whole training
-    step of a small network. Eight activations can share one 64-bit number: each takes a byte and
-    is dropped if it is below 256·p. So p counts in steps of 1/256 there. Measured on two cores,
-    (256, 64, 12, 12): 43 ms before, 9 ms after. Other devices use PyTorch's own.
+    PyTorch draws one number per activation there, on one core. Here eight activations share a
+    64-bit number: each takes a byte and is dropped if it is below 256·p, so p counts in steps of
+    1/256. Measured on two cores, (256, 64, 12, 12): 43 ms before, 9 ms after. Other devices use
+    PyTorch's own.
     """
 
     def __init__(self, p: float) -> None:

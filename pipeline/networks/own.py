@@ -9,10 +9,10 @@ from pipeline.networks.layers import Classifier, Dropout
 class UnshuffleCNN(Classifier):
     """Each 2×2 block of pixels becomes four channels; convolutions follow, then a global maximum.
 
-    The fold (space-to-depth, `torch.nn.PixelUnshuffle`) costs nothing and quarters the area on
-    which all convolutions work, so the arithmetic goes into wide convolutions, which processors
-    do fast, and not into pooling, batch norm and ReLU on large planes, which they do slowly. Only
-    the first convolution is padded; the others shrink the plane instead of pooling it.
+    The fold (`torch.nn.PixelUnshuffle`) costs nothing and quarters the area on which all work, so
+    the arithmetic goes into wide convolutions, which processors do fast, and not into pooling,
+    batch norm and ReLU on large planes. Only the first convolution is padded; the others shrink the
+    plane.
     """
 
     def __init__(

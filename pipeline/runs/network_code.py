@@ -23,8 +23,7 @@ def hash_network(name: str) -> str:
     That is its entry in `networks.MODELS`, what the entry mentions of the repository's files, what
     this mentions, and so on, with the statements there that bind no name and so run in any case.
     Comments, docstrings and formatting do not count, nor do other networks. What source does not
-    show, such as another version of a library, is left to `runs.kept`. A file that is not valid
-    Python raises a UserError.
+    show, such as another version of a library, is left to `runs.kept`.
     """
     code: dict[ast.stmt, None] = {}  # in the order in which it is come upon
     wanted = [(_REGISTRY, _TABLE)]

@@ -74,17 +74,15 @@ class ExpectedScore:
 def expect_score(valid: Accuracy, num_test: int) -> ExpectedScore:
     """Return the leaderboard score to expect of a network, from its accuracy on validation images.
 
-    The interval has two parts in it: the validation images are a sample, and so are the test
-    images. It is the central 95 % of the beta-binomial predictive distribution under Jeffreys'
-    prior (W. Q. Meeker, G. J. Hahn, L. A. Escobar: Statistical Intervals, 2nd edition, Wiley 2017,
-    chapter 6). Its exact coverage is 95.0 to 95.6 % for 4,200 or 42,000 validation and 28,000 test
-    images at accuracies of 97 to 99.9 %, and both ends miss equally often. The normal interval
-    sinks to 90 % there; the joint-sample interval (K. Krishnamoorthy, J. Peng, J. Statistical
-    Planning and Inference 141, 2011) covers as well, but its ends miss in 1.9 and 3.1 %.
+    Validation and test images are samples both. The interval is the central 95 % of the
+    beta-binomial predictive distribution under Jeffreys' prior (W. Q. Meeker, G. J. Hahn, L. A.
+    Escobar: Statistical Intervals, 2nd edition, Wiley 2017, chapter 6). Its exact coverage is 95.0
+    to 95.6 % for 4,200 or 42,000 validation and 28,000 test images at accuracies of 97 to 99.9 %,
+    both ends alike, where the normal interval sinks to 90 %.
 
     It presumes that the test images are drawn as the validation images were, and that what is
-    submitted is what was validated. A mean of several folds' networks usually scores a little
-    more than its out-of-fold accuracy, which is that of the single networks.
+    submitted is what was validated. A mean of several folds' networks usually scores a little more
+    than its out-of-fold accuracy, which is that of the single networks.
     """
     from scipy.stats import betabinom
 

@@ -44,17 +44,16 @@ def specify_run(
     not valid Python, raises a UserError.
     """
     network = network or hash_network(settings.model)
-    if name:
-        return RunSpec(check_run_name(name), preset, settings, recipe, network)
-    parts = [preset, settings.augment, f"s{settings.seed}"]
-    if settings.all_data:
-        parts.append("all-data")
-    competition = get_competition(settings.competition)
-    if not competition.on_kaggle and preset != competition.slug:
-        parts.insert(0, competition.slug)
-    identity = json.dumps([settings.identity(), recipe, network], sort_keys=True)
-    name = "-".join([*parts, hashlib.sha256(identity.encode()).hexdigest()[:6]])
-    return RunSpec(name, preset, settings, recipe, network)
+    if not name:
+        parts = [preset, settings.augment, f"s{settings.seed}"]
+        if settings.all_data:
+            parts.append("all-data")
+        competition = get_competition(settings.competition)
+        if not competition.on_kaggle and preset != competition.slug:
+            parts.insert(0, competition.slug)
+        identity = json.dumps([settings.identity(), recipe, network], sort_keys=True)
+        name = "-".join([*parts, hashlib.sha256(identity.encode()).hexdigest()[:6]])
+    return RunSpec(check_run_name(name), preset, settings, recipe, network)
 
 
 def specify_ensemble(name: str, label: str, members: Sequence[RunSpec]) -> EnsembleSpec:

@@ -40,18 +40,12 @@ class FoldPaths:
 
     folder: Path
 
-    checkpoint = Child("last.pt")
-    """Everything that training needs to go on after the last finished epoch."""
-    history = Child("history.csv")
-    """One row of numbers per epoch."""
-    facts = Child("facts.json")
-    """Where it was trained, and with how much memory."""
-    weights = Child("model.safetensors")
-    """The final weights, with what is needed to rebuild the network around them."""
-    kept = Child("kept.npz")
-    """Of all data alone: probabilities of some rows, by id, to compare later ones with."""
-    oof = Child("oof.npz")
-    """Probabilities of the validation rows (none of all data), by id. Written last of all."""
+    checkpoint = Child("last.pt")  # what it takes to go on after the last finished epoch
+    history = Child("history.csv")  # a row of numbers per epoch
+    facts = Child("facts.json")  # where it was trained, and with how much memory
+    weights = Child("model.safetensors")  # final, with what rebuilds the network around them
+    kept = Child("kept.npz")  # of all data alone: probabilities to compare later ones with, by id
+    oof = Child("oof.npz")  # probabilities of the validation rows, by id; written last of all
 
     def is_finished(self) -> bool:
         """Say whether all is there that a finished training leaves and others read."""
@@ -64,20 +58,13 @@ class RunPaths:
 
     folder: Path
 
-    config = Child("config.toml")
-    """Settings, recipe, data hashes and versions: enough to train the run again."""
-    ensemble = Child("ensemble.toml")
-    """In place of `config`, what an ensemble is made of."""
-    sweep = Child("sweep.db")
-    """In place of `config`, the trials of a sweep: an SQLite file that Optuna writes."""
-    oof = Child("oof.npz")
-    """Probabilities of the validation rows of all finished folds, by id."""
-    test_probs = Child("test.npz")
-    """Averaged class probabilities of the test images, by id."""
-    report = Child("report.html")
-    """The run on one page, for a browser."""
-    lock = Child(".lock")
-    """Held by the process that writes here."""
+    config = Child("config.toml")  # enough to train the run again
+    ensemble = Child("ensemble.toml")  # in place of `config`, what an ensemble is made of
+    sweep = Child("sweep.db")  # in place of `config`, the trials of a sweep, by Optuna in SQLite
+    oof = Child("oof.npz")  # probabilities of the validation rows of all finished folds, by id
+    test_probs = Child("test.npz")  # averaged probabilities of the test images, by id
+    report = Child("report.html")  # the run on one page, for a browser
+    lock = Child(".lock")  # held by the process that writes here
 
     def report_against(self, run: str) -> Path:
         """The same beside another run."""

@@ -38,11 +38,8 @@ class Device:
 def choose_device(device: str = "auto", precision: str = "auto") -> Device:
     """Return the device asked for, or for "auto" the best there is: CUDA, then MPS, then the CPU.
 
-    Precision "auto" is bfloat16 where the hardware multiplies in it: CUDA from Ampere on, CPUs
-    with AVX512-BF16 or AMX, unless `ATEN_CPU_CAPABILITY` keeps PyTorch from AVX-512. PyTorch also
-    accepts it elsewhere and emulates it, which is slower. Older CUDA devices with tensor cores
-    (V100, T4) multiply in float16, whose small gradients need loss scaling; all else is float32.
-    What is not there raises a UserError.
+    Precision "auto" is what the hardware multiplies in fastest, of what training bears. A device or
+    a precision that is not there raises a UserError.
     """
     available = {
         "cuda": torch.cuda.is_available(),
@@ -66,7 +63,12 @@ def choose_device(device: str = "auto", precision: str = "auto") -> Device:
 
 
 def _fastest_precision(device: str) -> str:
-    """What the hardware multiplies in fastest, of what training bears."""
+    """bfloat16 on CUDA from Ampere on and on CPUs with AVX512-BF16 or AMX, which multiply in it.
+
+    PyTorch also accepts it elsewhere and emulates it, which is slower; `ATEN_CPU_CAPABILITY` can
+    keep it from AVX-512. Older CUDA devices with tensor cores (V100, T4) multiply in float16, whose
+    small gradients need loss scaling; all else is float32.
+    """
     if device == "cuda":
         capability = torch.cuda.get_device_capability()
         if capability >= (8, 0):

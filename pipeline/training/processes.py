@@ -131,7 +131,7 @@ def _exit_after(lifeline: Connection) -> None:
     os._exit(1)
 
 
-class _RemoteReporter:
+class _RemoteReporter(Reporter, Bar):
     """Sends what a worker says to the process that started it, with the fold's name."""
 
     def __init__(self, messages: Connection, name: str) -> None:

@@ -57,9 +57,9 @@ class Trainer:
     """One network in training. Its whole state can be taken out and put back between epochs.
 
     On a CPU, the same settings, batches and number of threads give the same weights bit for bit,
-    also when the training was taken out and put back in another process. Another number of threads
-    adds in another order (weights differ by up to 8e-6 after nine steps), and CUDA's kernels add
-    in an order of their own, so there weights agree closely, not exactly.
+    whatever was put back where. Another number of threads adds in another order (weights differ by
+    up to 8e-6 after nine steps), and so do CUDA's kernels: there weights agree closely, not
+    exactly.
     """
 
     def __init__(
@@ -155,9 +155,15 @@ class Trainer:
         num_images = 0
         learning_rate = 0.0
         self.model.train()
+        settings = self._settings
+        num_steps = settings.epochs * self._steps_per_epoch
         first_step = self.num_epochs_done * self._steps_per_epoch
         for step, (images, labels) in enumerate(batches, first_step):
-            learning_rate = self._set_learning_rate(step)
+            learning_rate = learning_rate_at(
+                step, num_steps, settings.learning_rate, settings.warmup
+            )
+            for group in self._optimizer.param_groups:
+                group["lr"] = learning_rate
             loss = self._loss(images, labels)
             self._optimizer.zero_grad(set_to_none=True)
             self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
@@ -213,9 +219,8 @@ class Trainer:
     def _average_weights(self, step: int) -> None:
         """Move the averaged network towards the trained one, batch-norm statistics included.
 
-        A plain exponential average remembers the random weights it began with for thousands of
-        steps; so the decay grows from 0 with the steps, as in TensorFlow's
-        `ExponentialMovingAverage(num_updates=...)`.
+        The decay grows from 0 with the steps, as in TensorFlow's `ExponentialMovingAverage`, or the
+        average would remember its random beginning for thousands of steps.
         """
         if self._averaged is None:
             return
@@ -226,14 +231,6 @@ class Trainer:
         update([averaged[name] for name in moving], [trained[name] for name in moving], step)
         for name in averaged.keys() - set(moving):  # batch norm's count of batches
             averaged[name].copy_(trained[name])
-
-    def _set_learning_rate(self, step: int) -> float:
-        settings = self._settings
-        num_steps = settings.epochs * self._steps_per_epoch
-        rate = learning_rate_at(step, num_steps, settings.learning_rate, settings.warmup)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        return rate
 
     def predict_logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Return the network's logits, float32 (N, K), of images uint8 (N, C, H, W)."""
