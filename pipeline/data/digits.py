@@ -31,10 +31,10 @@ class Digits:
 def read_train_csv(
     path: Path, competition: Competition, *, any_size: bool = False
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Return images uint8 (N, C, H, W) and labels uint8 (N,) in 0..K-1 of a form of `train.csv`.
+    """Return the images and labels of a file like `train.csv`: uint8 (N, C, H, W) and (N,).
 
-    A file that is not exactly such a table, or not of the competition's size unless any is
-    allowed, raises a UserError that says where.
+    A file that is not exactly such a table raises a UserError that says where; so does one that is
+    not of the competition's size, unless any size is allowed.
     """
     numbers = _read(path, competition, labelled=True, any_size=any_size)
     return _as_images(numbers[:, 1:], competition), np.ascontiguousarray(numbers[:, 0])
@@ -43,7 +43,7 @@ def read_train_csv(
 def read_test_csv(
     path: Path, competition: Competition, *, any_size: bool = False
 ) -> npt.NDArray[np.uint8]:
-    """Return images uint8 (M, C, H, W) of a form of `test.csv`; errors as in `read_train_csv`."""
+    """Return the images of a file like `test.csv`, uint8 (M, C, H, W), as `read_train_csv` does."""
     return _as_images(_read(path, competition, labelled=False, any_size=any_size), competition)
 
 

@@ -136,9 +136,10 @@ def read_record(
     A missing file raises a FileNotFoundError, a damaged one a UserError that ends in `mend`.
     """
     content = path.read_bytes()
-    parse = tomllib.loads if path.suffix == ".toml" else json.loads
     try:
-        return kind.model_validate(parse(content.decode()))
+        if path.suffix == ".toml":
+            return kind.model_validate(tomllib.loads(content.decode()))
+        return kind.model_validate(json.loads(content))
     except ValueError as error:  # pydantic's ValidationError is one
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} is not a readable {kind.__name__} ({reason}); {mend}.") from None

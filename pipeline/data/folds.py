@@ -48,8 +48,7 @@ def write_folds(path: Path, labels: npt.NDArray[np.integer], folds: npt.NDArray[
 def read_folds(path: Path, labels: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
     """Return each training image's fold, int64 (N,), joined by row.
 
-    A file that is missing, damaged or of other labels, (N,), than those of `train.csv` raises a
-    UserError.
+    A file that is missing, damaged or made of other labels than these, (N,), raises a UserError.
     """
     remake = f"run {to_type('split', path.parent.name)}"  # the folder has the competition's name
     try:

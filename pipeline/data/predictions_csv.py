@@ -19,10 +19,10 @@ _MOST_ROWS = 2**31 - 1
 def read_predictions(
     path: Path, competition: Competition, *, mend: str = ""
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return ids int64 (M,), unique, and labels int64 (M,) in 0..K-1 of a form of a submission.
+    """Return the ids and labels of a file like a submission: int64 (M,), unique, and 0..K-1.
 
-    What is not such a table raises a UserError that ends in `mend`: what to do about it, if not to
-    get the competition's files again.
+    What is not such a table raises a UserError that ends in `mend`, what to do about it; if it is
+    empty, that is to get the competition's files again.
     """
     columns = {
         competition.id_column: _MOST_ROWS,
@@ -69,9 +69,9 @@ def submission_bytes(
 def write_submission(
     path: Path, inputs: InputPaths, ids: npt.NDArray[np.int64], labels: npt.NDArray[np.integer]
 ) -> None:
-    """Write a submission CSV of ids and classes, (N,); refuse ids that the sample does not have.
+    """Write a submission CSV of ids and classes, (N,), in the order of the sample submission.
 
-    It takes its name only after it was read back and checked.
+    It takes its name only after it was read back and checked; other ids raise a UserError.
     """
     competition = inputs.competition
     with replacing(path) as temporary:
@@ -86,7 +86,7 @@ def write_submission(
 
 
 def check_submission(path: Path, competition: Competition, *, num_rows: int) -> str:
-    """Refuse a submission CSV unless it has the ids 1..num_rows in order, and a class for each.
+    """Check that a submission CSV has the ids 1..num_rows in order, and a class for each.
 
     Returns:
         The hexadecimal SHA-256 of what it says, by which it is known again: that of the bytes of

@@ -86,7 +86,10 @@ class FoldTraining:
         return trainer.run_epoch(steps, nothing).images_per_s
 
     def train(self, fold: int, paths: FoldPaths, reporter: Reporter) -> None:
-        """Train one fold, or `ALL_DATA`, from its checkpoint to its end, unless it diverges."""
+        """Train one fold, or `ALL_DATA`, from its last checkpoint to its end.
+
+        A checkpoint that is damaged or of another run, or a loss that diverges, raises a UserError.
+        """
         settings = self.settings
         held_out = np.isin(self.row_folds, settings.held_out(fold))
         training_set, valid = self.images.take(~held_out), self.images.take(held_out)

@@ -158,7 +158,7 @@ class _Worker:
     helper: HelperProcess
     reporter: Reporter
     bars: ExitStack = field(default_factory=ExitStack)
-    _bar: Bar | None = None
+    _bar: Bar = field(default_factory=Bar)
 
     def hear(self) -> bool:
         """Pass one message on to the reporter, or raise it; return whether more may come."""
@@ -174,6 +174,5 @@ class _Worker:
             self.bars.close()
         else:
             assert what == "advance"
-            assert self._bar is not None
             self._bar.advance(*arguments)
         return True
