@@ -1,6 +1,7 @@
 """Files that are whole or absent, folders that one process writes at a time."""
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -86,10 +87,6 @@ def locked(path: Path, what: str) -> Iterator[None]:
 
 def _can_lock(folder: Path) -> bool:
     """Whether the disk that holds a folder knows locks; some network and shared disks do not."""
-    try:
-        import fcntl
-    except ImportError:
-        return True  # Windows has others
     with tempfile.TemporaryFile(dir=folder) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -12,12 +12,8 @@ NUM_KEPT = 64
 MOST_APART = 0.02
 """How far `apart` two predictions of the same network may be: four times what rounding makes.
 
-Measured on the practice competition: eight networks, trained for 1 and for 4 epochs in bfloat16 and
-in float32, predicted again in either arithmetic, one image or many at a time; about half of them
-also by two threads and held to AVX2 (an AMD EPYC with AVX512-BF16). Rounding made at most 0.0048
-(`resnet`, the arithmetic changed), half the time less than 0.0008. One ReLU that became a sigmoid
-made at least 0.40, all ReLUs that became GELUs 0.056, pixels scaled by 5 % 0.031. Unseen can pass
-what hardly moves a prediction: one ReLU that became a GELU made 0.002 to 0.58.
+Rounding made at most 0.0048, one ReLU that became a sigmoid at least 0.40, all ReLUs that became
+GELUs 0.056, pixels scaled by 5 % 0.031; see README.md for what was measured.
 """
 
 

@@ -1,6 +1,7 @@
 """Where to compute, and in which precision."""
 
 import contextlib
+import resource
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -82,11 +83,7 @@ def _fastest_precision(device: str) -> str:
     return "float32"
 
 
-def host_peak_bytes() -> int | None:
-    """Return the most memory that this process ever held; None where there is no such count."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
+def host_peak_bytes() -> int:
+    """Return the most memory that this process ever held."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
