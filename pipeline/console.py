@@ -8,7 +8,6 @@ import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.progress import (
@@ -68,9 +67,9 @@ class _SortedProgress(Progress):
         yield self.make_tasks_table(sorted(self.tasks, key=lambda task: task.description))
 
 
-def _console(**more: Any) -> Console:
+def _console(*, stderr: bool = False) -> Console:
     # Lines are wrapped by the terminal, never by us: they must stay whole for grep and logs.
-    return Console(soft_wrap=True, highlight=False, markup=False, emoji=False, **more)
+    return Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 class ConsoleReporter(Reporter):

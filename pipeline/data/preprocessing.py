@@ -1,6 +1,6 @@
 """From uint8 pixels to what a network sees: one way for training, validation and test."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,3 @@ class Preprocessing:
     def __call__(self, images: Tensor) -> Tensor:
         """Turn pixels in 0..255, any dtype, into float32 of the same shape on the same device."""
         return (images.float() - self.mean) / self.std
-
-    def as_dict(self) -> dict[str, float]:
-        """Return plain values, for a checkpoint."""
-        return asdict(self)

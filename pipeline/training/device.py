@@ -42,18 +42,18 @@ def choose_device(device: str = "auto", precision: str = "auto") -> Device:
     Precision "auto" is what the hardware multiplies in fastest, of what training bears. A device or
     a precision that is not there raises a UserError.
     """
-    available = {
+    here = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
+    available = [name for name, present in here.items() if present]
     if device == "auto":
-        device = next(name for name, present in available.items() if present)
-    if not available[device]:
-        present = ", ".join(name for name, here in available.items() if here)
+        device = available[0]
+    if device not in available:
         raise UserError(
-            f"DEVICE={device} is not available to PyTorch here; available: {present}. "
-            "Leave DEVICE=auto to take the best."
+            f"DEVICE={device} is not available to PyTorch here; available: "
+            f"{', '.join(available)}. Leave DEVICE=auto to take the best."
         )
     if device == "mps" and precision not in ("auto", "float32"):
         raise UserError(f"precision={precision} is not supported on DEVICE=mps; use float32.")

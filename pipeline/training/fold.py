@@ -1,7 +1,7 @@
 """Train one network of a run, resumable after every epoch."""
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -199,7 +199,7 @@ class FoldTraining:
             "model": self.settings.model,
             "image_shape": list(self.competition.image_shape),
             "num_classes": self.competition.num_classes,
-            "preprocessing": trainer.preprocessing.as_dict(),
+            "preprocessing": asdict(trainer.preprocessing),
             "fingerprint": self.fingerprint,
         }
         predicted = valid if len(valid) else self.images.take(self.images.rows < NUM_KEPT)
