@@ -81,15 +81,16 @@ def _mentions(file: Path, statement: ast.stmt) -> Iterator[tuple[Path, str]]:
         if isinstance(node, ast.Name):
             yield file, node.id
         elif isinstance(node, ast.Import):
-            yield from ((each, "*") for each in _find(_ROOT, node.names[0].name))
+            yield from _in_module(_ROOT, node.names[0].name, "*")
         elif isinstance(node, ast.ImportFrom):
             base, name = file.parents[node.level - 1] if node.level else _ROOT, node.names[0].name
-            module = node.module or ""
-            yield from ((each, name) for each in _find(base, module))
-            yield from ((each, "*") for each in _find(base, f"{module}.{name}"))
+            yield from _in_module(base, node.module or "", name)
+            yield from _in_module(base, f"{node.module or ''}.{name}", "*")
 
 
-def _find(base: Path, module: str) -> list[Path]:
-    """The file of a module, if it is one below that folder."""
+def _in_module(base: Path, module: str, name: str) -> Iterator[tuple[Path, str]]:
+    """Yield the name in the file of a module, if that is one below the folder."""
     path = base.joinpath(*module.split("."))
-    return [each for each in (path / "__init__.py", path.with_suffix(".py")) if each.is_file()]
+    for file in (path / "__init__.py", path.with_suffix(".py")):
+        if file.is_file():
+            yield file, name
