@@ -78,7 +78,7 @@ def expect_score(valid: Accuracy, num_test: int) -> ExpectedScore:
     beta-binomial predictive distribution under Jeffreys' prior (W. Q. Meeker, G. J. Hahn, L. A.
     Escobar: Statistical Intervals, 2nd edition, Wiley 2017, chapter 6). Its exact coverage is 95.0
     to 95.6 % for 4,200 or 42,000 validation and 28,000 test images at accuracies of 97 to 99.9 %,
-    both ends alike, where the normal interval sinks to 90 %.
+    both ends missing equally often, where the normal interval sinks to 90 %.
 
     It presumes that the test images are drawn as the validation images were, and that what is
     submitted is what was validated. A mean of several folds' networks usually scores a little more
