@@ -12,7 +12,7 @@ class UnshuffleCNN(Classifier):
     The fold (`torch.nn.PixelUnshuffle`) costs nothing and quarters the area on which all work, so
     the arithmetic goes into wide convolutions, which processors do fast, and not into pooling,
     batch norm and ReLU on large planes. Only the first convolution is padded; the others shrink the
-    plane.
+    plane. Kernels have an odd side; an odd side of the image is padded by one.
     """
 
     def __init__(
@@ -24,10 +24,6 @@ class UnshuffleCNN(Classifier):
         kernel_size: int,
         widths: tuple[int, ...],
     ) -> None:
-        """Make a network of as many convolutions as there are widths, their output channels.
-
-        All kernels have the same odd side; an odd side of the image is padded by a row or column.
-        """
         super().__init__()
         channels, _, _ = image_shape
         layers: list[nn.Module] = [nn.PixelUnshuffle(2)]

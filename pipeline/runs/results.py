@@ -121,9 +121,7 @@ def accuracy_if_validated(out_of_fold: Probs, labels: npt.NDArray[np.integer]) -
 def check_fold(paths: FoldPaths) -> str:
     """Return the mark of the training that a finished fold's files come from, all of them whole.
 
-    Raises:
-        FileNotFoundError: One of them is missing.
-        UserError: One is damaged, or they are of different trainings.
+    A missing one raises a FileNotFoundError, a damaged one or one of another training a UserError.
     """
     mark = load_probs(paths.oof).made_from
     read_history(paths.history)

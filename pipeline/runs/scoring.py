@@ -93,7 +93,7 @@ def expect_score(valid: Accuracy, num_test: int) -> ExpectedScore:
     return ExpectedScore(valid.value, float(low / num_test), float(high / num_test), num_test)
 
 
-def describe_expected(valid: Accuracy, num_test: int, more: str = "") -> str:
+def describe_expected(valid: Accuracy, num_test: int, more: str) -> str:
     """Return the sentence that ends a training: the score to expect, and of what.
 
     `more` is what predicts the test images in place of one fold's network, if anything does.

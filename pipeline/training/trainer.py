@@ -70,12 +70,8 @@ class Trainer:
         device: Device,
         *,
         steps_per_epoch: int,
-        stream: int,
+        stream: int,  # the fold: tells the random numbers of dropout from other trainings'
     ) -> None:
-        """Prepare to train a new network.
-
-        The stream, which is the fold, tells its random numbers (dropout) from other trainings'.
-        """
         model = model.to(device.torch)
         # torch's own type hints lack `memory_format` alone.
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
