@@ -26,8 +26,7 @@ class Settings(BaseModel):
         description="What runs the recipe; auto: batched on the training device if it compiles.",
     )
     fuse: bool = Field(
-        True,
-        description="Resample once for geometric transforms in a row; false: once for each.",
+        True, description="Resample once for geometric transforms in a row; false: once for each."
     )
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(
         0, description="Seed of the weights, the order, the augmentation and dropout."
@@ -42,30 +41,19 @@ class Settings(BaseModel):
     jobs: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = Field(
         "auto", description="Folds trained at once; auto: one per CPU core or CUDA device."
     )
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        12, description="Passes over the training images."
-    )
-    batch_size: Annotated[int, Field(ge=1, le=65_536)] = Field(
-        128, description="Images per optimiser step."
-    )
-    learning_rate: Annotated[float, Field(gt=0, le=10)] = Field(
-        2e-3, description="Peak learning rate of AdamW."
-    )
-    weight_decay: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.01, description="Decoupled weight decay of AdamW."
-    )
+    epochs: int = Field(12, ge=1, le=10_000, description="Passes over the training images.")
+    batch_size: int = Field(128, ge=1, le=65_536, description="Images per optimiser step.")
+    learning_rate: float = Field(2e-3, gt=0, le=10, description="Peak learning rate of AdamW.")
+    weight_decay: float = Field(0.01, ge=0, le=1, description="Decoupled weight decay of AdamW.")
     warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.1, description="Share of all steps in which the rate climbs; then it falls to zero."
     )
-    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.25, description="Probability of dropping an activation."
-    )
+    dropout: float = Field(0.25, ge=0, lt=1, description="Probability of dropping an activation.")
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="Share of each label that is spread evenly over all classes."
     )
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0,
-        description="Decay per step of the moving average of weights that predicts; 0: off.",
+        0.0, description="Decay per step of the moving average of weights that predicts; 0: off."
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="Arithmetic of the network; auto: the fastest of the device's own."

@@ -75,9 +75,7 @@ def parse_assignments(text: str) -> dict[str, str]:
 def resolve(preset: str | None, overrides: Mapping[str, object]) -> Settings:
     """Return a preset's settings with `overrides` (setting name → value or text) on top.
 
-    Args:
-        preset: The preset's name; None takes the competition's own.
-        overrides: Values that win over the preset's. "competition" may be among them.
+    No preset is the competition's own; which competition, the overrides say.
 
     Raises:
         UserError: A name is not known, or a value has the wrong type or is out of its range.
@@ -104,10 +102,6 @@ def resolve_members(preset: str, overrides: Mapping[str, object]) -> list[Settin
     win over both, but a seed among them is added to every member's own: the members stay different.
     `on_all_data = n` adds n networks of each member, with seeds one after another, that are trained
     on all rows to predict the test images; the members' folds say how good they are.
-
-    Args:
-        preset: The preset's name.
-        overrides: Setting name → value or text.
 
     Raises:
         UserError: See `resolve`; or a member has a setting that all must share.
