@@ -213,11 +213,11 @@ def test_a_damaged_memory_is_named(tiny_workspace, tmp_path):
 def test_a_memory_that_another_program_uses_is_not_called_damaged(tiny_workspace, tmp_path):
     path, space = tmp_path / "sweep.db", searched(tiny_workspace).space
     study = Study(path, space, 0, identity="")
-    trial = study.propose()
+    trial = Trial("run", study.propose(), 0.0, pruned=False)
     before = path.read_bytes()
     uses = (
         lambda: Study(path, space, 0, identity=""),
-        lambda: trial.finish("run", 0.0, pruned=False),
+        lambda: study.finish(trial),
     )
     with contextlib.closing(sqlite3.connect(path)) as other, ThreadPoolExecutor() as at_once:
         other.execute("BEGIN EXCLUSIVE")
@@ -226,7 +226,7 @@ def test_a_memory_that_another_program_uses_is_not_called_damaged(tiny_workspace
                 refused.result()
             assert "delete" not in str(told.value)
     assert path.read_bytes() == before
-    trial.finish("run", 0.0, pruned=False)
+    study.finish(trial)
     assert [each.run for each in Study(path, space, 0, identity="").finished()] == ["run"]
 
 

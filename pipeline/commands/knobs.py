@@ -52,25 +52,16 @@ class Knobs:
     run: Text = ""
     """Name of the run; empty: made from the settings."""
 
-    def specify(self, workspace: Workspace) -> RunSpec:
-        """Return the single run that the knobs mean.
+    def specify(self, workspace: Workspace, given: Mapping[str, str] | None = None) -> RunSpec:
+        """Return the single run that the knobs mean, or that others would which are `given`.
 
         Raises:
             UserError: A knob's name or value is not valid, or the recipe is faulty.
         """
-        return self.specify_with(self.given(), workspace)
-
-    def specify_with(self, given: dict[str, str], workspace: Workspace) -> RunSpec:
-        """Return the preset's run with some settings of its own.
-
-        Raises:
-            UserError: See `specify`.
-        """
-        preset = self._preset_name
-        settings = resolve(preset, {"competition": self.competition} | given)
-        return specify_run(
-            self.run, preset, settings, recipe_text(settings.augment, workspace.recipes)
-        )
+        given = self.given() if given is None else given
+        settings = resolve(self._preset_name, {"competition": self.competition, **given})
+        recipe = recipe_text(settings.augment, workspace.recipes)
+        return specify_run(self.run, self._preset_name, settings, recipe)
 
     def specify_any(self, workspace: Workspace) -> RunSpec | EnsembleSpec:
         """Return the run or the ensemble that the knobs mean.
@@ -91,7 +82,7 @@ class Knobs:
         preset = self._preset_name
         runs = [
             specify_run("", preset, settings, recipe_text(settings.augment, workspace.recipes))
-            for settings in resolve_members(preset, {"competition": self.competition} | given)
+            for settings in resolve_members(preset, {"competition": self.competition, **given})
         ]
         return specify_ensemble(self.run, preset, runs) if runs else self.specify(workspace)
 

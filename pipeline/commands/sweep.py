@@ -9,10 +9,9 @@ from pipeline.commands.try_ import Turn, take_turn
 from pipeline.console import OnlyBars, Reporter, make_command, name_folds
 from pipeline.data.files import locked
 from pipeline.errors import UserError
-from pipeline.judging.difference import Difference
 from pipeline.judging.pairing import compare_runs
 from pipeline.judging.search import Search, build_space
-from pipeline.judging.study import OpenTrial, Study, Trial
+from pipeline.judging.study import Study, Trial
 from pipeline.judging.words import describe
 from pipeline.runs.results import find_run
 from pipeline.runs.spec import RunSpec, respecify
@@ -41,11 +40,10 @@ class Sweep(Knobs):
         """
         if not (self.trials.isdecimal() and int(self.trials) >= 2):
             raise UserError(f"TRIALS={self.trials} must be a whole number from 2 on.")
-        given = self.given()
-        base = replace(self, run="").specify_with(given, workspace)
+        base = replace(self, run="").specify(workspace)
         folds = self.first_folds(base.settings, DEFAULT_NUM_FOLDS)
         declared = recipe_ranges(base.settings.augment)
-        space = build_space(base.settings, declared, given.keys())
+        space = build_space(base.settings, declared, self.given().keys())
         search = Search(self.run, base, space, folds)
         search_and_check(search, int(self.trials), workspace, reporter, knobs=self.typed())
 
@@ -64,10 +62,7 @@ def search_and_check(
     trained again under another seed, on folds that no trial was scored on, and so is the baseline.
 
     Args:
-        searched: What is searched.
-        num_trials: How many trials there shall be, the baseline among them.
-        workspace: Where everything lies.
-        reporter: Told the trials, the check and what to type next.
+        num_trials: How many there shall be, the baseline among them.
         knobs: What the user typed, by knob, for the command to type next.
 
     Returns:
@@ -76,61 +71,68 @@ def search_and_check(
     Raises:
         UserError: See `run_sweep` and `take_turn`.
     """
+    base, folds = searched.base, searched.folds
     reporter.line(
         f"{searched.folder_name}: {num_trials} trials of "
-        f"{', '.join(each.name for each in searched.space)} on {name_folds(searched.folds)}"
+        f"{', '.join(each.name for each in searched.space)} on {name_folds(folds)}"
     )
     trials = run_sweep(searched, num_trials, workspace, reporter)
     best = best_of(trials)
     if best.gain <= 0:
         reporter.line(f"no trial was better than the baseline, of {len(trials)}")
-        folds, more = ",".join(map(str, searched.folds)), str(2 * len(trials))
-        command = make_command("sweep", {**knobs, "FOLDS": folds, "TRIALS": more})
-        reporter.line(_fact("next", f"keep the baseline, or search on: {command}"))
+        more = {"FOLDS": ",".join(map(str, folds)), "TRIALS": str(2 * len(trials))}
+        command = make_command("sweep", {**knobs, **more})
+        reporter.line(f"{'next':<15}keep the baseline, or search on: {command}")
         return None
-    base = searched.base
-    seen = compare_runs([base.name], [best.run], workspace, folds=searched.folds).difference
+    seen = compare_runs([base.name], [best.run], workspace, folds=folds).difference
     reporter.line("")
     reporter.line(f"best of {len(trials)}: {searched.describe(best.values)}")
-    check_folds = _check_folds(searched)
-    fresh_seed = {"seed": base.settings.seed + 1}
+    all_folds = base.settings.model_copy(update={"folds": "all"}).fold_numbers
+    others = [fold for fold in all_folds if fold not in folds]
+    check_folds = others[:_NUM_CHECK_FOLDS] or folds
+    seed = base.settings.seed + 1
     reporter.line(
-        f"training it and the baseline again, under seed {fresh_seed['seed']} on "
-        f"{name_folds(check_folds)}"
+        f"training it and the baseline again, under seed {seed} on {name_folds(check_folds)}"
     )
     winner = searched.specify(best.values)
     pair = (
-        respecify(base, fresh_seed, base.recipe),
-        respecify(winner, fresh_seed, winner.recipe),
+        respecify(base, {"seed": seed}, base.recipe),
+        respecify(winner, {"seed": seed}, winner.recipe),
     )
     check = take_turn([pair], check_folds, workspace, reporter, stop_early=False)
-    reporter.line("")
-    for line in describe(check.comparison):
+    checked = check.comparison.difference
+    low, high = checked.interval()
+    lost = seen.value - checked.value
+    luck = f"{lost:+.4f} of the {seen.value:+.4f} was the luck of the chosen"
+    facts = [
+        (
+            "chosen by",
+            f"{seen.value:+.4f} on {seen.num_images:,} images, the best of {len(trials)} trials",
+        ),
+        (
+            "on fresh ones",
+            f"{checked.value:+.4f} on {checked.num_images:,} images (95 % {low:+.4f} to "
+            f"{high:+.4f})",
+        ),
+        (
+            "selection",
+            luck if lost > 0 else "took nothing away: the gain is no smaller on fresh images",
+        ),
+        ("next", _next(searched, best, checked.verdict, knobs)),
+    ]
+    for line in ["", *describe(check.comparison, facts)]:
         reporter.line(line)
-    for name, text in [
-        *_what_selection_did(seen, check.comparison.difference, len(trials)),
-        ("next", _next(searched, best, check, knobs)),
-    ]:
-        reporter.line(_fact(name, text))
     return check
 
 
 def run_sweep(
     search: Search, num_trials: int, workspace: Workspace, reporter: Reporter
 ) -> list[Trial]:
-    """Train trials until there are `num_trials`, those of earlier calls included.
+    """Train trials until there are `num_trials`, those of earlier calls included; return them all.
 
     Each trial is trained on the first fold and, unless it is given up there, on all others. Its
-    score is its gain: its accuracy minus the baseline's, on the same images.
-
-    Args:
-        search: What is searched.
-        num_trials: How many trials there shall be, the baseline among them.
-        workspace: Where everything lies.
-        reporter: Told each trial, and the best so far.
-
-    Returns:
-        All finished trials, in their order; the first is the baseline.
+    score is its gain: its accuracy minus the baseline's, on the same images. The first trial is the
+    baseline.
 
     Raises:
         UserError: Optuna is missing, the name belongs to a run, another process writes the sweep,
@@ -147,7 +149,15 @@ def run_sweep(
             reporter.line(f"{len(finished)} trials were finished before")
         while len(finished) < num_trials:
             label = f"trial {len(finished) + 1:>{len(str(num_trials))}}/{num_trials}"
-            trial = _train_trial(search, study.propose(), workspace, OnlyBars(reporter, label))
+            bars = OnlyBars(reporter, label)
+            values = study.propose()
+            spec = search.specify(values)
+            gain = _gain(search, spec, search.folds[:1], workspace, bars)
+            pruned = study.is_hopeless(gain)
+            if not pruned and len(search.folds) > 1:
+                gain = _gain(search, spec, search.folds, workspace, bars)
+            trial = Trial(spec.name, values, gain, pruned)
+            study.finish(trial)
             finished.append(trial)
             reporter.line(_describe_trial(label, search, trial, best_of(finished)))
     return finished
@@ -156,19 +166,6 @@ def run_sweep(
 def best_of(trials: Sequence[Trial]) -> Trial:
     """Return the trial with the greatest gain among those not given up; the earliest of equals."""
     return max((trial for trial in trials if not trial.pruned), key=lambda trial: trial.gain)
-
-
-def _train_trial(
-    search: Search, trial: OpenTrial, workspace: Workspace, reporter: Reporter
-) -> Trial:
-    """Train one trial on the first fold and, if it has a chance, on all."""
-    spec = search.specify(trial.values)
-    gain = _gain(search, spec, search.folds[:1], workspace, reporter)
-    if trial.is_hopeless(gain):
-        return trial.finish(spec.name, gain, pruned=True)
-    if len(search.folds) > 1:
-        gain = _gain(search, spec, search.folds, workspace, reporter)
-    return trial.finish(spec.name, gain, pruned=False)
 
 
 def _gain(
@@ -185,51 +182,14 @@ def _gain(
 
 def _describe_trial(label: str, search: Search, trial: Trial, best: Trial) -> str:
     what = "the baseline" if trial.run == search.base.name else search.describe(trial.values)
-    if trial.pruned:
-        return f"{label}  {trial.gain:+.4f}  given up after one fold  ({what})"
     mark = "best so far" if trial == best else f"best {best.gain:+.4f}"
+    if trial.pruned:
+        mark = "given up after one fold"
     return f"{label}  {trial.gain:+.4f}  {mark}  ({what})"
 
 
-def _fact(name: str, text: str) -> str:
-    return f"{name:<15}{text}"
-
-
-def _check_folds(searched: Search) -> Sequence[int]:
-    """Folds that no trial was scored on; if there are none, those again, under another seed."""
-    settings = searched.base.settings.model_copy(update={"folds": "all"})
-    others = [fold for fold in settings.fold_numbers if fold not in searched.folds]
-    return others[:_NUM_CHECK_FOLDS] or searched.folds
-
-
-def _what_selection_did(
-    seen: Difference, checked: Difference, num_trials: int
-) -> list[tuple[str, str]]:
-    """How good the winner looked where it was chosen, and how much of that was left."""
-    low, high = checked.interval()
-    lost = seen.value - checked.value
-    return [
-        (
-            "chosen by",
-            f"{seen.value:+.4f} on {seen.num_images:,} images, the best of {num_trials} trials",
-        ),
-        (
-            "on fresh ones",
-            f"{checked.value:+.4f} on {checked.num_images:,} images (95 % {low:+.4f} to "
-            f"{high:+.4f})",
-        ),
-        (
-            "selection",
-            f"{lost:+.4f} of the {seen.value:+.4f} was the luck of the chosen"
-            if lost > 0
-            else "took nothing away: the gain is no smaller on fresh images",
-        ),
-    ]
-
-
-def _next(searched: Search, best: Trial, check: Turn, knobs: Mapping[str, str]) -> str:
+def _next(searched: Search, best: Trial, verdict: str, knobs: Mapping[str, str]) -> str:
     """What to do with the winner."""
-    verdict = check.comparison.difference.verdict
     if verdict == "worse":
         return "keep the baseline"
     chosen = list(zip(searched.space, best.values, strict=True))
@@ -240,7 +200,7 @@ def _next(searched: Search, best: Trial, check: Turn, knobs: Mapping[str, str]) 
     target = "submit"
     if verdict == "cannot tell":
         target = "try"
-        typed = {name: value for name, value in typed.items() if name != "PRESET"}
+        typed.pop("PRESET", None)
         typed = {"BASE": searched.base.name, "FOLDS": "all", **typed}
     command = make_command(target, typed)
     if not recipe:

@@ -20,10 +20,10 @@ from pipeline.judging.pairing import compare_runs
 from pipeline.judging.sides import Comparison
 from pipeline.judging.words import describe
 from pipeline.runs.results import load_out_of_fold, read_config
-from pipeline.runs.scoring import Accuracy, count_correct
+from pipeline.runs.scoring import count_correct
 from pipeline.runs.spec import RunSpec, differences, respecify, specify_again
 from pipeline.runs.workspace import Workspace
-from pipeline.settings.fields import EXECUTION_FIELDS, parse_settings
+from pipeline.settings.fields import EXECUTION_FIELDS
 from pipeline.training.run import train_run
 
 DEFAULT_NUM_FOLDS = 5
@@ -52,14 +52,8 @@ class Try(Knobs):
         """Run the command.
 
         Raises:
-            UserError: The knobs make no sense, or see `try_change`.
+            UserError: The knobs make no sense, or see `pair_up` and `try_change`.
         """
-        pairs = self._pair_up(workspace)
-        folds = self.first_folds(pairs[0][0].settings, DEFAULT_NUM_FOLDS)
-        try_change(pairs, folds, workspace, reporter, knobs=self.typed())
-
-    def _pair_up(self, workspace: Workspace) -> list["Pair"]:
-        """Baseline and change, for each seed."""
         if self.run or self.seed:
             raise UserError("try names its runs itself and takes SEEDS; leave RUN and SEED out.")
         if self.base and self.preset:
@@ -72,10 +66,40 @@ class Try(Knobs):
                 raise UserError(f"run {self.base} belongs to COMPETITION={config.competition}.")
             base = respecify(specify_again(config), both, config.recipe, config.network_sha256)
         else:
-            base = self.specify_with(both, workspace)
+            base = self.specify(workspace, both)
+        folds = self.first_folds(base.settings, DEFAULT_NUM_FOLDS)
         augment = given.get("augment")
         recipe = recipe_text(augment, workspace.recipes) if augment else base.recipe
-        return pair_up(base, given, recipe, self.seeds.split())
+        pairs = pair_up(base, given, recipe, self.seeds.split())
+        try_change(pairs, folds, workspace, reporter, knobs=self.typed())
+
+
+def pair_up(
+    base: RunSpec, given: Mapping[str, object], recipe: str, seeds: Sequence[str]
+) -> list[Pair]:
+    """Return baseline and change for each seed; without seeds, for the baseline's own.
+
+    Args:
+        given: The settings that make the change, and any of `OF_BOTH_SIDES`.
+        recipe: The change's serialised recipe.
+
+    Raises:
+        UserError: A value has the wrong type or is out of its range, a seed comes twice, or the
+            change is the baseline.
+    """
+    if twice := {seed for seed in seeds if seeds.count(seed) > 1}:
+        raise UserError(f"SEEDS has {min(twice)} twice.")
+    pairs = []
+    for seed in seeds or [str(base.settings.seed)]:
+        mine = respecify(base, {"seed": seed}, base.recipe, base.network)
+        pairs.append((mine, respecify(mine, given, recipe)))
+    if not differences(*pairs[0]):
+        raise UserError(
+            "there is nothing to try: with these knobs the change is the baseline itself. Give "
+            "AUGMENT=, MODEL=, EPOCHS= or SET=; if you edited the baseline's own recipe or "
+            "network, name a run from before the edit: BASE=<run>."
+        )
+    return pairs
 
 
 @dataclass(frozen=True)
@@ -108,41 +132,113 @@ def try_change(
     *,
     knobs: Mapping[str, str],
 ) -> Turn:
-    """Train baseline and change, cheapest first, until it is clear which is better; say so.
+    """Take a turn with baseline and change, and say the verdict and what to type next.
 
-    Args:
-        pairs: Baseline and change, for each seed; see `pair_up`.
-        folds: The trainings of each run, at most.
-        workspace: Where everything lies.
-        reporter: Told the trainings, the verdict and what to type next.
-        knobs: What the user typed, by knob, for the command to type next.
+    The command to type next has the `knobs` that the user typed.
 
     Raises:
         UserError: See `take_turn`.
     """
-    base, change = pairs[0]
     budget = f"up to {_number(len(folds), 'fold')} and {_number(len(pairs), 'seed')}"
-    reporter.line(f"trying {'; '.join(differences(base, change))}: {budget} of each side")
+    reporter.line(f"trying {'; '.join(differences(*pairs[0]))}: {budget} of each side")
     turn = take_turn(pairs, folds, workspace, reporter)
-    reporter.line("")
-    for line in describe(turn.comparison):
-        reporter.line(line)
     facts = [("stopped", _why(turn)), ("cost", _cost(turn)), ("next", _next(turn, knobs))]
-    for name, text in facts:
-        reporter.line(f"{name:<15}{text}")
+    for line in ["", *describe(turn.comparison, facts)]:
+        reporter.line(line)
     return turn
 
 
+def take_turn(
+    pairs: Sequence[Pair],
+    folds: Sequence[int],
+    workspace: Workspace,
+    reporter: Reporter,
+    *,
+    stop_early: bool = True,
+) -> Turn:
+    """Train both sides of every pair on the same folds and compare them, as far as needed.
+
+    First one fold of the first seed, then twice as many folds, and so on; when there are no more
+    folds, seed after seed. After each step the two sides are compared on these folds and no others.
+    What stops the turn is evidence that holds however often one looks (`Difference.evidence`), so
+    stopping at once when it is clear raises no false alarm; to give up where little can be hoped
+    for raises none either. What was trained before is reused. Not to `stop_early` is to look once,
+    when all is trained.
+
+    Raises:
+        UserError: See `train_run` and `compare_runs`.
+    """
+    start = time.monotonic()
+    trained: set[tuple[str, int]] = set()
+    used: set[tuple[str, int]] = set()
+    sizes = [size for size in (1, 2, 4, 8) if size < len(folds)]
+    steps = [(1, size) for size in sizes] + [(n + 1, len(folds)) for n in range(len(pairs))]
+    for num_seeds, num_folds in steps:
+        some_folds = folds[:num_folds]
+        for name, spec in zip(("baseline", "change"), pairs[num_seeds - 1], strict=True):
+            trained |= _train(name, spec, some_folds, workspace, reporter)
+            used |= {(spec.name, fold) for fold in some_folds}
+        is_last = (num_seeds, num_folds) == steps[-1]
+        if not (stop_early or is_last):
+            continue
+        base, change = (
+            [spec.name for spec in side] for side in zip(*pairs[:num_seeds], strict=True)
+        )
+        comparison = compare_runs(base, change, workspace, folds=folds)
+        difference = comparison.difference
+        # What is left decides with this chance if each further training tells as much as the
+        # first. Seeds tell less than folds, so it is rather too high.
+        share_done = num_seeds * num_folds / (len(pairs) * len(folds))
+        counts = difference.evidence_counts
+        further = math.ceil((sum(counts) + 1) * (1 / share_done - 1) - 1e-9)
+        chance = chance_of_decision(*counts, further)
+        end: Literal["clear", "futile", "spent"] = "spent" if is_last else "futile"
+        if difference.verdict != "cannot tell":
+            end = "clear"
+        elif not is_last and chance >= FUTILE:
+            reporter.line(
+                f"  not clear yet: {difference.value:+.4f} on {difference.num_images:,} images, "
+                f"evidence {difference.evidence:.1f} to 1"
+            )
+            continue
+        break
+    reused = used - trained
+    return Turn(comparison, end, chance, len(trained), len(reused), time.monotonic() - start)
+
+
+def _train(
+    name: str, spec: RunSpec, folds: Sequence[int], workspace: Workspace, reporter: Reporter
+) -> set[tuple[str, int]]:
+    """Train some folds of a run; return what was not finished before."""
+    finished = set(workspace.run(spec.name).finished_folds())
+    new = [fold for fold in folds if fold not in finished]
+    settings = spec.settings.model_copy(update={"folds": ",".join(map(str, folds))})
+    what = f"{name:<8}  seed {settings.seed}  {name_folds(folds)}"
+    start = time.monotonic()
+    # Training makes sure of what it finds, also if nothing is left to train.
+    train_run(replace(spec, settings=settings), workspace, OnlyBars(reporter, what))
+    # The run may have more folds than these.
+    inputs = workspace.input(get_competition(settings.competition))
+    labels = load_digits(inputs).train_labels
+    out_of_fold = load_out_of_fold(spec.name, workspace)
+    trainings = read_folds(inputs.folds, labels)[out_of_fold.ids] // settings.num_valid_folds
+    counted = np.isin(trainings, folds)
+    accuracy = count_correct(out_of_fold.probs[counted], labels[out_of_fold.ids[counted]])
+    took = f"{time.monotonic() - start:.0f} s" if new else "finished before"
+    reporter.line(f"{what:<30}  {accuracy}  {took}")
+    return {(spec.name, fold) for fold in new}
+
+
 def _why(turn: Turn) -> str:
+    """Why it stopped."""
     if turn.end == "clear":
         return "as soon as it was clear; the difference is probably a little smaller than it looks"
-    if turn.end == "futile":
-        chance = f"{100 * turn.chance:.0f}"
-        return (
-            f"early: the rest of what was asked for would decide in {chance} of 100 cases, and "
-            f"below {100 * FUTILE:.0f} it is not worth the time"
-        )
-    return "when everything asked for was trained"
+    if turn.end == "spent":
+        return "when everything asked for was trained"
+    return (
+        f"early: the rest of what was asked for would decide in {100 * turn.chance:.0f} of 100 "
+        f"cases, and below {100 * FUTILE:.0f} it is not worth the time"
+    )
 
 
 def _cost(turn: Turn) -> str:
@@ -158,14 +254,13 @@ def _cost(turn: Turn) -> str:
 def _next(turn: Turn, knobs: Mapping[str, str]) -> str:
     """The command that follows from the verdict."""
     comparison = turn.comparison
-    num_seeds = len(comparison.b.runs)
-    practice = {name: value for name, value in knobs.items() if name == "COMPETITION"}
     if comparison.difference.verdict == "better":
+        practice = {name: value for name, value in knobs.items() if name == "COMPETITION"}
         return make_command("submit", practice | {"RUN": comparison.b.runs[0]})
     if turn.end == "spent":
         more = {"FOLDS": "all"}
         if comparison.difference.num_images == comparison.num_train:
-            more["SEEDS"] = " ".join(map(str, range(num_seeds + 1)))
+            more["SEEDS"] = " ".join(map(str, range(len(comparison.b.runs) + 1)))
         return make_command("try", {**knobs, **more})
     sides = {"A": " ".join(comparison.a.runs), "B": " ".join(comparison.b.runs)}
     return make_command("compare", sides | {"IMAGES": "1"})
@@ -173,151 +268,3 @@ def _next(turn: Turn, knobs: Mapping[str, str]) -> str:
 
 def _number(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def pair_up(
-    base: RunSpec, given: Mapping[str, object], recipe: str, seeds: Sequence[str]
-) -> list[Pair]:
-    """Return baseline and change for each seed.
-
-    Args:
-        base: The baseline, under its own seed.
-        given: The settings that make the change, and any of `OF_BOTH_SIDES`.
-        recipe: The change's serialised recipe.
-        seeds: Of both sides; none: the baseline's own.
-
-    Raises:
-        UserError: A value has the wrong type or is out of its range, a seed comes twice, no image
-            is held out, or the change is the baseline.
-    """
-    if twice := {seed for seed in seeds if seeds.count(seed) > 1}:
-        raise UserError(f"SEEDS has {min(twice)} twice.")
-    if parse_settings({**base.settings.model_dump(), **given}, "your knobs").all_data:
-        raise UserError("nothing can be compared without images held out; leave all-data out.")
-    pairs = []
-    for seed in seeds or [str(base.settings.seed)]:
-        mine = respecify(base, {"seed": seed}, base.recipe, base.network)
-        pairs.append((mine, respecify(mine, given, recipe)))
-    if not differences(*pairs[0]):
-        raise UserError(
-            "there is nothing to try: with these knobs the change is the baseline itself. Give "
-            "AUGMENT=, MODEL=, EPOCHS= or SET=; if you edited the baseline's own recipe or "
-            "network, name a run from before the edit: BASE=<run>."
-        )
-    return pairs
-
-
-def take_turn(
-    pairs: Sequence[Pair],
-    folds: Sequence[int],
-    workspace: Workspace,
-    reporter: Reporter,
-    *,
-    stop_early: bool = True,
-) -> Turn:
-    """Train both sides of every pair on the same folds and compare them, as far as needed.
-
-    First one fold of the first seed, then twice as many folds, and so on; when there are no more
-    folds, seed after seed. After each step the two sides are compared. What stops the turn is
-    evidence that holds however often one looks (`Difference.evidence`), so stopping at once when
-    it is clear raises no false alarm; to give up where little can be hoped for raises none
-    either. What was trained before is reused.
-
-    Args:
-        pairs: Baseline and change, for each seed.
-        folds: The trainings of each run, at most; no others are counted.
-        workspace: Where everything lies.
-        reporter: Told each training and what is known after each step.
-        stop_early: Look after each step; False looks once, when all is trained.
-
-    Raises:
-        UserError: See `train_run` and `compare_runs`.
-    """
-    start = time.monotonic()
-    trained: set[tuple[str, int]] = set()
-    used: set[tuple[str, int]] = set()
-    for num_seeds, some_folds in _steps(len(pairs), folds):
-        for name, spec in _runs_of(pairs[:num_seeds]):
-            wanted = {(spec.name, fold) for fold in some_folds}
-            if wanted <= used:
-                continue
-            trained |= _train(name, spec, some_folds, workspace, reporter)
-            used |= wanted
-        is_last = (num_seeds, len(some_folds)) == (len(pairs), len(folds))
-        if not (stop_early or is_last):
-            continue
-        base, change = (
-            [spec.name for spec in side] for side in zip(*pairs[:num_seeds], strict=True)
-        )
-        comparison = compare_runs(base, change, workspace, folds=folds)
-        share_done = num_seeds * len(some_folds) / (len(pairs) * len(folds))
-        chance = _chance_of_rest(comparison, share_done)
-        if comparison.difference.verdict != "cannot tell":
-            end: Literal["clear", "futile", "spent"] = "clear"
-        elif is_last:
-            end = "spent"
-        elif chance < FUTILE:
-            end = "futile"
-        else:
-            reporter.line(_standing(comparison))
-            continue
-        break
-    reused = used - trained
-    return Turn(comparison, end, chance, len(trained), len(reused), time.monotonic() - start)
-
-
-def _steps(num_seeds: int, folds: Sequence[int]) -> list[tuple[int, Sequence[int]]]:
-    """What to have trained at each look: a number of seeds, and the folds of each."""
-    sizes = [1 << power for power in range(len(folds).bit_length()) if 1 << power < len(folds)]
-    first = [(1, folds[:size]) for size in [*sizes, len(folds)]]
-    return first + [(seeds, folds) for seeds in range(2, num_seeds + 1)]
-
-
-def _runs_of(pairs: Sequence[Pair]) -> list[tuple[str, RunSpec]]:
-    return [run for base, change in pairs for run in (("baseline", base), ("change", change))]
-
-
-def _train(
-    name: str, spec: RunSpec, folds: Sequence[int], workspace: Workspace, reporter: Reporter
-) -> set[tuple[str, int]]:
-    """Train some folds of a run; return what was not finished before."""
-    finished = set(workspace.run(spec.name).finished_folds())
-    new = [fold for fold in folds if fold not in finished]
-    settings = spec.settings.model_copy(update={"folds": ",".join(map(str, folds))})
-    what = f"{name:<8}  seed {settings.seed}  {name_folds(folds)}"
-    start = time.monotonic()
-    # Training makes sure of what it finds, also if nothing is left to train.
-    train_run(replace(spec, settings=settings), workspace, OnlyBars(reporter, what))
-    accuracy = _accuracy_on(folds, spec, workspace)
-    took = f"{time.monotonic() - start:.0f} s" if new else "finished before"
-    reporter.line(f"{what:<30}  {accuracy}  {took}")
-    return {(spec.name, fold) for fold in new}
-
-
-def _accuracy_on(folds: Sequence[int], spec: RunSpec, workspace: Workspace) -> Accuracy:
-    """The accuracy on what these trainings held out; the run may have more of them."""
-    inputs = workspace.input(get_competition(spec.settings.competition))
-    labels = load_digits(inputs).train_labels
-    held_out = [each for fold in folds for each in spec.settings.held_out(fold)]
-    out_of_fold = load_out_of_fold(spec.name, workspace)
-    counted = np.isin(read_folds(inputs.folds, labels)[out_of_fold.ids], held_out)
-    return count_correct(out_of_fold.probs[counted], labels[out_of_fold.ids[counted]])
-
-
-def _chance_of_rest(comparison: Comparison, share_done: float) -> float:
-    """The chance that what is left decides, if each further training tells as much as the first.
-
-    Seeds tell less than folds, so it is rather too high.
-    """
-    counts = comparison.difference.evidence_counts
-    further = (sum(counts) + 1) * (1 / share_done - 1)
-    return chance_of_decision(*counts, math.ceil(further - 1e-9))
-
-
-def _standing(comparison: Comparison) -> str:
-    """What is known after a step that decides nothing."""
-    difference = comparison.difference
-    return (
-        f"  not clear yet: {difference.value:+.4f} on {difference.num_images:,} images, "
-        f"evidence {difference.evidence:.1f} to 1"
-    )

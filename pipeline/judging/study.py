@@ -9,15 +9,10 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from pipeline.data.randomness import derive_seed
 from pipeline.errors import UserError
 from pipeline.judging.search import Parameter, Value
-
-if TYPE_CHECKING:
-    import optuna
-
 
 _NUM_RANDOM = 6
 """Trials drawn at random before the estimator has something to go by, the baseline among them."""
@@ -44,28 +39,27 @@ class Trial:
 
 
 class Study:
-    """The memory of a sweep. One process at a time may use it.
+    """The memory of a sweep. One process at a time may use it, for one trial at a time.
 
     The n-th trial is a function of the seed and the trials finished before it, so a sweep that was
     killed and taken up again tries the same values as one that was not. The first trial is the
-    baseline.
+    baseline. Every method raises a `UserError` if the file is damaged or in use.
     """
 
     def __init__(self, path: Path, space: Sequence[Parameter], seed: int, *, identity: str) -> None:
-        """Open the file, or make it.
-
-        Args:
-            path: The SQLite file.
-            space: What varies.
-            seed: Of the proposals.
-            identity: Tells sweeps apart whose trials cannot be compared.
+        """Open the SQLite file, or make it; `identity` names what makes trials comparable.
 
         Raises:
-            UserError: Optuna is not installed, or the file is damaged, of another sweep or in use.
+            UserError: Optuna is not installed, or the file is of another sweep.
         """
-        optuna = _import_optuna()
-        from sqlalchemy.pool import NullPool  # comes with Optuna
-
+        try:
+            import optuna
+            from sqlalchemy.pool import NullPool  # comes with Optuna
+        except ImportError:
+            raise UserError(
+                "make sweep needs optuna, which is not installed; run "
+                "`.venv/bin/python -m pip install 'optuna>=4'`."
+            ) from None
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._path, self._space, self._seed = path, space, seed
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,23 +83,19 @@ class Study:
                 self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
 
     def finished(self) -> list[Trial]:
-        """Return the finished trials, in their order.
-
-        Raises:
-            UserError: The file is damaged or in use.
-        """
+        """Return the finished trials, in their order."""
         from optuna.trial import TrialState
 
-        states = (TrialState.COMPLETE, TrialState.PRUNED)
+        found = []
         with _blaming_the_file(self._path):
-            return [_read(each) for each in self._study.get_trials(states=states)]
+            for each in self._study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED)):
+                assert each.value is not None
+                pruned = each.state == TrialState.PRUNED
+                found.append(Trial(**each.user_attrs, gain=each.value, pruned=pruned))
+        return found
 
-    def propose(self) -> "OpenTrial":
-        """Return the next trial.
-
-        Raises:
-            UserError: The file is damaged or in use.
-        """
+    def propose(self) -> list[Value]:
+        """Begin the next trial; return what it tries, a value for each parameter."""
         from optuna.samplers import TPESampler
         from optuna.trial import TrialState
 
@@ -115,50 +105,26 @@ class Study:
                 self._study.enqueue_trial({each.key: each.default for each in self._space})
             seed = derive_seed(self._seed, "sweep", number) % 2**32
             self._study.sampler = TPESampler(seed=seed, n_startup_trials=_NUM_RANDOM)
-            trial = self._study.ask()
-            values = [each.draw(trial) for each in self._space]
-        return OpenTrial(self._path, self._study, trial, values)
-
-
-class OpenTrial:
-    """A trial that is being trained.
-
-    Attributes:
-        values: What it tries, a value for each parameter.
-    """
-
-    def __init__(
-        self, path: Path, study: "optuna.Study", trial: "optuna.Trial", values: list[Value]
-    ) -> None:
-        self._path, self._study, self._trial, self.values = path, study, trial, values
+            self._trial = self._study.ask()
+            return [each.draw(self._trial) for each in self._space]
 
     def is_hopeless(self, gain: float) -> bool:
-        """Say whether to give up after the first fold, with that gain.
-
-        Raises:
-            UserError: The file is damaged or in use.
-        """
+        """Say whether to give the trial up after the first fold, with that gain."""
         with _blaming_the_file(self._path):
             self._trial.report(gain, step=0)
             return self._trial.should_prune()
 
-    def finish(self, run: str, gain: float, *, pruned: bool) -> Trial:
-        """Keep the result, for good.
-
-        Raises:
-            UserError: The file is damaged or in use.
-        """
+    def finish(self, trial: Trial) -> None:
+        """Keep the result of the trial that was proposed last, for good."""
         from optuna.trial import TrialState
 
-        finished = Trial(run, self.values, gain, pruned)
         with _blaming_the_file(self._path):
-            self._trial.set_user_attr("run", run)
-            self._trial.set_user_attr("values", self.values)
-            if pruned:
+            self._trial.set_user_attr("run", trial.run)
+            self._trial.set_user_attr("values", trial.values)
+            if trial.pruned:
                 self._study.tell(self._trial, state=TrialState.PRUNED)
             else:
-                self._study.tell(self._trial, gain)
-        return finished
+                self._study.tell(self._trial, trial.gain)
 
 
 @contextlib.contextmanager
@@ -187,23 +153,3 @@ def _blaming_the_file(path: Path) -> Iterator[None]:
                 "another sweep with RUN="
             )
         raise UserError(f"{path} {said}. The runs of its trials are kept.") from None
-
-
-def _read(trial: "optuna.trial.FrozenTrial") -> Trial:
-    from optuna.trial import TrialState
-
-    assert trial.value is not None
-    attributes = trial.user_attrs
-    pruned = trial.state == TrialState.PRUNED
-    return Trial(attributes["run"], attributes["values"], trial.value, pruned)
-
-
-def _import_optuna() -> Any:
-    try:
-        import optuna
-    except ImportError:
-        raise UserError(
-            "make sweep needs optuna, which is not installed; run "
-            "`.venv/bin/python -m pip install 'optuna>=4'`."
-        ) from None
-    return optuna

@@ -1,6 +1,7 @@
 """A comparison in words, for the terminal."""
 
 import math
+from collections.abc import Sequence
 
 from pipeline.judging.difference import Difference
 from pipeline.judging.evidence import DECISIVE, further_decisive_images
@@ -10,9 +11,9 @@ _MOST_SEEDS = 5
 """More seeds than these on every fold are no realistic advice."""
 
 
-def describe(comparison: Comparison) -> list[str]:
-    """Return the comparison as lines, the verdict first."""
-    facts = list_facts(comparison)
+def describe(comparison: Comparison, more: Sequence[tuple[str, str]] = ()) -> list[str]:
+    """Return the comparison as lines, the verdict first; more facts come last."""
+    facts = [*list_facts(comparison), *more]
     return [headline(comparison.difference), *(f"{name:<15}{text}" for name, text in facts)]
 
 
@@ -21,7 +22,22 @@ def list_facts(comparison: Comparison) -> list[tuple[str, str]]:
     difference = comparison.difference
     low, high = difference.interval()
     board_low, board_high = difference.leaderboard_interval(comparison.num_test)
-    seeds = "" if difference.is_of_single_networks else ", mean over the seeds"
+    p, evidence = difference.p_value(), difference.evidence
+    odds = f"{evidence:.1f}" if evidence < 10 else f"{evidence:,.0f}"
+    if evidence >= 1e6:
+        odds = "more than a million"
+    if difference.luck is None:
+        seeds, test = "", "McNemar test"
+        luck = (
+            "one seed each, so it is not in these figures: they are about these networks, and "
+            "other seeds will differ a little"
+        )
+    else:
+        seeds, test = ", mean over the seeds", "t test"
+        luck = (
+            f"±{difference.luck**0.5:.4f} for one network beyond the images' chance, in all these "
+            "figures"
+        )
     facts = [
         ("changed", "; ".join(comparison.changes) or "nothing but the seed"),
         *_accuracies("A", comparison, comparison.a),
@@ -34,13 +50,9 @@ def list_facts(comparison: Comparison) -> list[tuple[str, str]]:
             f"{difference.value:+.4f} expected on {comparison.num_test:,} images "
             f"(95 % {board_low:+.4f} to {board_high:+.4f})",
         ),
-        (_test_name(difference), f"p = {_probability(difference.p_value())}, if looked at once"),
-        (
-            "evidence",
-            f"{_evidence(difference.evidence)} to 1; from {DECISIVE:g} on it decides, "
-            "however often you look",
-        ),
-        ("training luck", _luck(difference)),
+        (test, f"p = {f'{p:.2g}' if p >= 0.0001 else 'less than 0.0001'}, if looked at once"),
+        ("evidence", f"{odds} to 1; from {DECISIVE:g} on it decides, however often you look"),
+        ("training luck", luck),
     ]
     if difference.verdict == "cannot tell":
         facts.append(("to settle it", what_would_settle(comparison)))
@@ -54,15 +66,18 @@ def headline(difference: Difference) -> str:
     found = f"B got {_count(lead)} {more} of {difference.num_images:,} images right"
     if difference.verdict != "cannot tell":
         return f"{difference.verdict}: {found}"
-    p = difference.p_value()
     if round(lead, 3) == 0:
-        found = f"A and B got equally many of {difference.num_images:,} images right"
-        return f"cannot tell: {found}"
+        return f"cannot tell: A and B got equally many of {difference.num_images:,} images right"
+    p = difference.p_value()
+    often = f"{100 * p:.0f}" if p >= 0.01 else "less than 1"
     if p > 0.05:
-        often = f"between equals, chance does that in {_often(p)} of 100 comparisons"
-        return f"cannot tell: {found}; {often}"
-    often = f"chance does that to equals only {_often(p)} times in 100"
-    return f"cannot tell yet: {found}; {often}, but sooner or later if one looks often"
+        return (
+            f"cannot tell: {found}; between equals, chance does that in {often} of 100 comparisons"
+        )
+    return (
+        f"cannot tell yet: {found}; chance does that to equals only {often} times in 100, but "
+        "sooner or later if one looks often"
+    )
 
 
 def what_would_settle(comparison: Comparison) -> str:
@@ -108,20 +123,6 @@ def _accuracies(name: str, comparison: Comparison, side: Side) -> list[tuple[str
     ]
 
 
-def _test_name(difference: Difference) -> str:
-    return "McNemar test" if difference.is_of_single_networks else "t test"
-
-
-def _luck(difference: Difference) -> str:
-    if difference.luck is None:
-        return (
-            "one seed each, so it is not in these figures: they are about these networks, and "
-            "other seeds will differ a little"
-        )
-    sd = difference.luck**0.5
-    return f"±{sd:.4f} for one network beyond the images' chance, in all these figures"
-
-
 def _count(number: float) -> str:
     """A number of images, which over several seeds may be a fraction."""
     return f"{number:,.0f}" if math.isclose(number, round(number)) else f"{number:,.1f}"
@@ -135,17 +136,3 @@ def _about(number: float) -> str:
     """A number to two digits, rounded up."""
     step: int = 10 ** max(0, len(str(math.ceil(number))) - 2)
     return f"{math.ceil(number / step) * step:,}"
-
-
-def _often(probability: float) -> str:
-    return f"{100 * probability:.0f}" if probability >= 0.01 else "less than 1"
-
-
-def _probability(p: float) -> str:
-    return f"{p:.2g}" if p >= 0.0001 else "less than 0.0001"
-
-
-def _evidence(evidence: float) -> str:
-    if evidence >= 1e6:
-        return "more than a million"
-    return f"{evidence:.1f}" if evidence < 10 else f"{evidence:,.0f}"
