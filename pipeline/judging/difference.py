@@ -11,9 +11,6 @@ import numpy.typing as npt
 from pipeline.judging.evidence import DECISIVE, log_evidence
 from pipeline.judging.intervals import Z_95, paired_interval
 
-Verdict = Literal["better", "worse", "cannot tell"]
-"""What is said of B, beside A."""
-
 
 @dataclass(frozen=True)
 class Outcomes:
@@ -27,11 +24,6 @@ class Outcomes:
 
     correct: npt.NDArray[np.bool_]
     trainings: npt.NDArray[np.integer]
-
-    @property
-    def num_seeds(self) -> int:
-        """S."""
-        return len(self.correct)
 
 
 @dataclass(frozen=True)
@@ -112,14 +104,11 @@ class Difference:
         return self._interval(self.weight, critical)
 
     def leaderboard_interval(self, num_test: int) -> tuple[float, float]:
-        """Return where the difference of the scores will lie with 95 %, if both are submitted.
+        """Return where the difference of the scores, on so many images, will lie with 95 %.
 
         It is that of these very networks (the mean over the seeds), so their luck, which the
         images have seen, is no uncertainty here; to the validation images' sampling comes that of
         the test images, squared and added on either side.
-
-        Args:
-            num_test: Images of the leaderboard, like the validation images.
         """
         num_decisive = self.only_a + self.only_b
         of_images = self.num_images * self.mean_square
@@ -162,8 +151,8 @@ class Difference:
         return math.exp(min(700.0, float(log_evidence(*self.evidence_counts))))
 
     @property
-    def verdict(self) -> Verdict:
-        """What may be said; wrong in at most 5 of 100 comparisons of equals, ever."""
+    def verdict(self) -> Literal["better", "worse", "cannot tell"]:
+        """What may be said of B; wrong in at most 5 of 100 comparisons of equals, ever."""
         if self.evidence < DECISIVE:
             return "cannot tell"
         return "better" if self.value > 0 else "worse"
@@ -192,12 +181,7 @@ class Difference:
 
 
 def measure_difference(a: Outcomes, b: Outcomes) -> Difference:
-    """Return the difference between two sides that classified the same images.
-
-    Args:
-        a: The baseline.
-        b: The change; its N images are a's, in the same order.
-    """
+    """Return the difference between two sides that classified the same images, in one order."""
     assert a.correct.shape[1] == b.correct.shape[1] > 0
     num_images = a.correct.shape[1]
     share_a, share_b = a.correct.mean(axis=0), b.correct.mean(axis=0)
@@ -206,14 +190,14 @@ def measure_difference(a: Outcomes, b: Outcomes) -> Difference:
     luck = measure_luck([a, b])
     weight, dof = 1.0, np.inf
     if of_images > 0 and luck is not None:
-        spread = num_images**2 * sum(_concentration(side) / side.num_seeds for side in (a, b))
+        spread = num_images**2 * sum(_concentration(side) / len(side.correct) for side in (a, b))
         variance = of_images + luck.variance * spread
         weight = float(np.abs(d).sum()) / variance
         if luck.mean_square > 0:
             dof = luck.dof * (variance / (luck.mean_square * spread)) ** 2
     return Difference(
         num_images=num_images,
-        num_seeds=(a.num_seeds, b.num_seeds),
+        num_seeds=(len(a.correct), len(b.correct)),
         only_a=float(-d[d < 0].sum()),
         only_b=float(d[d > 0].sum()),
         weight=weight,
@@ -234,14 +218,14 @@ def measure_luck(sides: list[Outcomes]) -> Luck | None:
     excess = mean_square = 0.0
     dof = 0
     for side in sides:
-        if side.num_seeds == 1:
+        free = len(side.correct) - 1
+        if not free:
             continue
         for training in np.unique(side.trainings):
             correct = side.correct[:, side.trainings == training]
             n = correct.shape[1]
             between = float(correct.mean(axis=1).var(ddof=1))
             of_an_image = float(correct.var(axis=0, ddof=1).mean())
-            free = side.num_seeds - 1
             excess += free * (n * between - of_an_image) / (n - 1)
             mean_square += free * between
             dof += free

@@ -20,8 +20,9 @@ that by no more than 0.25. Ten decisive images, all on one side, are the fewest 
 def log_evidence(only_a: npt.ArrayLike, only_b: npt.ArrayLike) -> npt.NDArray[np.float64]:
     r"""Return the logarithm of the evidence that A and B differ, element by element.
 
-    An image is decisive if only one side is right. If A and B are equally good, each decisive
-    image is B's with probability 1/2. The evidence is how much better the decisive images were
+    An image is decisive if only one side is right; the counts, of one shape, are 0 or more, and may
+    be fractions: see `Difference`. If A and B are equally good, each decisive image is B's with
+    probability 1/2. The evidence is how much better the decisive images were
     predicted by a player who did not believe that: the likelihood of their split with B's share
     p ~ Beta(`PRIOR`, `PRIOR`), divided by the likelihood with p = 1/2.
 
@@ -31,10 +32,6 @@ def log_evidence(only_a: npt.ArrayLike, only_b: npt.ArrayLike) -> npt.NDArray[np
     (Annals of Mathematical Statistics 41, 1970, 1397-1409), today's e-value (Grünwald, de Heide
     and Koolen, Safe testing, JRSS B 86, 2024) and confidence sequence (Howard et al., Annals of
     Statistics 49, 2021). It needs no record of the looks that were taken.
-
-    Args:
-        only_a: Decisive images that A got right, 0 or more. Fractions: see `Difference`.
-        only_b: Those that B got right, of the same shape.
     """
     from scipy.special import betaln
 
@@ -49,11 +46,7 @@ def log_evidence(only_a: npt.ArrayLike, only_b: npt.ArrayLike) -> npt.NDArray[np
 def lead_that_decides(num_decisive: float) -> float:
     """Return by how many of the decisive images one side must lead for decisive evidence.
 
-    Args:
-        num_decisive: All decisive images, 0 or more.
-
-    Returns:
-        The lead; infinite if even all of them on one side are too few.
+    Infinite if even all of them on one side are too few.
     """
     from scipy.optimize import brentq
 
@@ -76,47 +69,31 @@ _MOST_DECISIVE = 20_000
 def further_decisive_images(only_a: float, only_b: float) -> int | None:
     """Return how many more decisive images would probably decide, if they go on as they did.
 
-    The least number after which the evidence, counted with the images there are, decides with
-    probability `POWER`: conditional power at the observed split.
-
-    Args:
-        only_a: Decisive images that A got right.
-        only_b: Those that B got right.
-
-    Returns:
-        The number, rounded up to about a tenth; None if there is no realistic one.
+    The least number, rounded up to about a tenth, after which the evidence, counted with the
+    decisive images there are, decides with probability `POWER`: conditional power at the observed
+    split. None if there is no realistic one.
     """
-    if only_a == only_b:
+    from scipy.stats import binom
+
+    behind, ahead = sorted((only_a, only_b))
+    if behind == ahead:
         return None
     number = 1
     while number <= _MOST_DECISIVE:
-        if _chance_at(max(only_a, only_b) / (only_a + only_b), only_a, only_b, number) >= POWER:
+        lead = lead_that_decides(ahead + behind + number)
+        needed = np.ceil((lead - (ahead - behind) + number) / 2 - 1e-6)
+        if binom.sf(needed - 1, number, ahead / (ahead + behind)) >= POWER:
             return number
         number += max(1, number // 16)
     return None
 
 
-def _chance_at(share: float, only_a: float, only_b: float, further: int) -> float:
-    """The chance that the side that leads has enough evidence after `further` images."""
-    from scipy.stats import binom
-
-    ahead, behind = max(only_a, only_b), min(only_a, only_b)
-    lead = lead_that_decides(ahead + behind + further)
-    needed = np.ceil((lead - (ahead - behind) + further) / 2 - 1e-6)
-    return float(binom.sf(needed - 1, further, share)) if np.isfinite(needed) else 0.0
-
-
 def chance_of_decision(only_a: float, only_b: float, further: int) -> float:
-    """Return the chance that `further` more decisive images decide, either way.
+    """Return the chance that `further` more decisive images, at least 0, decide either way.
 
     Predictive power (Spiegelhalter, Freedman and Blackburn, Controlled Clinical Trials 7 (1986),
     8-17): averaged over what B's share of the decisive images may be, given those there are and
     the prior that the evidence uses. To give up where it is small raises no false alarm.
-
-    Args:
-        only_a: Decisive images that A got right.
-        only_b: Those that B got right.
-        further: Decisive images to come, at least 0.
     """
     from scipy.stats import betabinom
 

@@ -23,8 +23,6 @@ def paired_interval(
 
     Args:
         only_b: Pairs in which only B is right. The counts may be fractions: see `Difference`.
-        only_a: Pairs in which only A is right.
-        total: All pairs, more than 0.
         critical: Limits of a share lie so many standard deviations from it.
     """
     share_a, share_b = only_a / total, only_b / total
