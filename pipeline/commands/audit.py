@@ -1,6 +1,5 @@
 """`make audit`: what could make an accuracy or a score false, in the data and in the runs."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipeline.commands.knobs import Text
@@ -10,7 +9,6 @@ from pipeline.data.files import replacing
 from pipeline.errors import UserError
 from pipeline.judging import auditor
 from pipeline.judging.checks import Check, findings
-from pipeline.judging.nearest import search_neighbours
 from pipeline.report.nearest_pairs import save_pairs
 from pipeline.runs.kept import load_kept
 from pipeline.runs.network_code import hash_network
@@ -38,50 +36,41 @@ class Audit:
             UserError: Something was found that makes a score false, or the data are missing.
         """
         competition, run = get_competition(self.competition), self.run
-        if run and (own := read_run(run, workspace).competition) != competition.slug:
-            raise UserError(f"run {run} belongs to COMPETITION={own}, not to {competition.slug}.")
+        slug = competition.slug
+        if run and (own := read_run(run, workspace).competition) != slug:
+            raise UserError(f"run {run} belongs to COMPETITION={own}, not to {slug}.")
         looked, device = auditor.Audit(competition, workspace), choose_device(self.device)
-        neighbours = search_neighbours(looked, device.torch, reporter)
-        num_train, num_test = len(looked.digits.train_images), len(looked.digits.test_images)
-        reporter.line(f"{competition.slug}: {num_train:,} training and {num_test:,} test images")
+        neighbours = looked.search_neighbours(device.torch, reporter)
+        digits = looked.digits
+        num_train, num_test = len(digits.train_images), len(digits.test_images)
+        reporter.line(f"{slug}: {num_train:,} training and {num_test:,} test images")
         found = _report(looked.check_data(), reporter)
         picture = workspace.audit_picture(competition)
         with replacing(picture) as temporary:
-            save_pairs(
-                temporary, looked.digits, neighbours, f"The nearest images of {competition.slug}"
-            )
+            save_pairs(temporary, digits, neighbours, f"The nearest images of {slug}")
         reporter.line(f"nearest pairs: {picture.relative_to(workspace.root)}")
-        names = [run] if run else [paths.folder.name for paths in workspace.runs()]
-        for name in names:
-            found += _audit_run(name, looked, device, reporter, only=bool(run))
+        for name in [run] if run else [paths.folder.name for paths in workspace.runs()]:
+            try:
+                record = find_run(name, workspace)
+                if record is None or record.competition != slug:
+                    continue
+                checks = looked.check_run(name)
+                if not findings(checks):
+                    runs = record.member_names or [name]
+                    checks += [_check_network(each, looked, device) for each in runs]
+            except UserError as error:
+                if run:
+                    raise
+                reporter.line(f"run {name} is damaged: {error}")
+                continue
+            reporter.line(f"run {name}")
+            found += _report(checks, reporter)
         if found:
             things = "1 thing that makes" if found == 1 else f"{found} things that make"
             raise UserError(
                 f"the audit found {things} an accuracy or a score false, marked FOUND above."
             )
         reporter.line("nothing found")
-
-
-def _audit_run(
-    name: str, looked: auditor.Audit, device: Device, reporter: Reporter, *, only: bool
-) -> int:
-    """Report on one run, if it is of this competition; return how much was found."""
-    try:
-        if not only:
-            record = find_run(name, looked.workspace)
-            if record is None or record.competition != looked.competition.slug:
-                return 0
-        checks = looked.check_run(name)
-        if not findings(checks):
-            runs = read_run(name, looked.workspace).member_names or [name]
-            checks += [_check_network(each, looked, device) for each in runs]
-    except UserError as error:
-        if only:
-            raise
-        reporter.line(f"run {name} is damaged: {error}")
-        return 0
-    reporter.line(f"run {name}")
-    return _report(checks, reporter)
 
 
 def _check_network(run: str, looked: auditor.Audit, device: Device) -> Check:
@@ -100,9 +89,8 @@ def _check_network(run: str, looked: auditor.Audit, device: Device) -> Check:
     return Check("network", f"{run} predicts what it did when it was trained")
 
 
-def _report(checks: Iterable[Check], reporter: Reporter) -> int:
+def _report(checks: list[Check], reporter: Reporter) -> int:
     """Say what was seen; return how many checks did not pass."""
-    checks = list(checks)
     for check in checks:
         verdict = "ok   " if check.passed else "FOUND"
         reporter.line(f"  {verdict}  {check.subject:16} {check.text}")

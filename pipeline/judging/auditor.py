@@ -1,10 +1,12 @@
 """Audit a competition's data and runs by what lies on the disk."""
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.console import Reporter
 from pipeline.data.competition import Competition
 from pipeline.data.digits import Digits
 from pipeline.data.digits_cache import load_digits
@@ -22,7 +24,13 @@ from pipeline.judging.checks import (
     check_predictions,
     findings,
 )
-from pipeline.judging.neighbours import Neighbours, load_neighbours
+from pipeline.judging.neighbours import (
+    Neighbours,
+    find_nearest,
+    find_nearest_across,
+    load_neighbours,
+    save_neighbours,
+)
 from pipeline.runs.probs import Probs, load_probs
 from pipeline.runs.records import EnsembleConfig, RunConfig
 from pipeline.runs.results import (
@@ -36,7 +44,10 @@ from pipeline.runs.results import (
 )
 from pipeline.runs.spec import check_warranted, specify_again
 from pipeline.runs.weights import read_network_facts
-from pipeline.runs.workspace import FoldPaths, Workspace
+from pipeline.runs.workspace import Workspace
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Audit:
@@ -66,13 +77,21 @@ class Audit:
         return sha256(self.inputs.folds)
 
     @property
-    def made_from(self) -> str:
-        """What the search for neighbours depends on, as one text."""
+    def _neighbours_made_from(self) -> str:
         return f"{self._digits_sha256}/{self._folds_sha256}"
 
-    def neighbours(self) -> Neighbours | None:
-        """The nearest images, if they were searched for before."""
-        return load_neighbours(self.inputs, self.made_from)
+    def search_neighbours(self, device: "torch.device", reporter: Reporter) -> Neighbours:
+        """Return the nearest images across train, test and folds, searched for only once."""
+        if found := load_neighbours(self.inputs, self._neighbours_made_from):
+            return found
+        train, test = self.digits.train_images, self.digits.test_images
+        with reporter.bar("comparing images", len(test) + len(train)) as bar:
+            found = Neighbours(
+                test=find_nearest(test, train, device, bar.advance),
+                train=find_nearest_across(train, self.row_folds, device, bar.advance),
+            )
+        save_neighbours(self.inputs, found, self._neighbours_made_from)
+        return found
 
     def check_data(self) -> list[Check]:
         """Look at images, labels and folds.
@@ -80,7 +99,8 @@ class Audit:
         Raises:
             UserError: They are missing or damaged.
         """
-        return check_data(self.digits, self.row_folds, self.neighbours())
+        neighbours = load_neighbours(self.inputs, self._neighbours_made_from)
+        return check_data(self.digits, self.row_folds, neighbours)
 
     def check_run(self, run: str) -> list[Check]:
         """Look at a run or an ensemble, and at its submission if there is one.
@@ -111,30 +131,27 @@ class Audit:
         if not folds:
             return [Check("training", "not finished yet")]
         parts = {fold: load_probs(paths.fold(fold).oof) for fold in folds}
-        checks = [
-            check_held_out(
-                {fold: part.ids for fold, part in parts.items()},
-                self.row_folds,
-                specify_again(config).settings,
-            )
-        ]
+        claimed = {fold: part.ids for fold, part in parts.items()}
+        held_out = check_held_out(claimed, self.row_folds, specify_again(config).settings)
+        faults = []
         # The marks are compared with each other, not with today's fingerprint of the settings: a
         # later version of the pipeline may have more of them.
         marks = {part.made_from for part in parts.values()}
-        marks |= {str(_mark_of(paths.fold(fold))) for fold in folds}
+        weights = [paths.fold(fold).weights for fold in folds]
+        marks |= {str(read_network_facts(file).get("fingerprint")) for file in weights}
         if len(marks) > 1:
-            text = "weights and validation probabilities of different trainings lie together"
-            checks.append(Check("files", text, passed=False))
+            faults.append(
+                "weights and validation probabilities of different trainings lie together"
+            )
         if paths.oof.exists() and not _same(load_probs(paths.oof), join_out_of_fold(paths)):
-            checks.append(Check("files", "oof.npz is not what its folds say", passed=False))
+            faults.append("oof.npz is not what its folds say")
         if paths.test_probs.exists():
             made_from = name_networks(paths, folds, config.digits_sha256)
             if load_probs(paths.test_probs).made_from != made_from:
-                text = "test.npz is not what its networks predict; run make predict"
-                checks.append(Check("files", text, passed=False))
-        if not findings(checks[1:]):
-            checks.append(Check("files", "those of this run, and of one another"))
-        return checks
+                faults.append("test.npz is not what its networks predict; run make predict")
+        if not faults:
+            return [held_out, Check("files", "those of this run, and of one another")]
+        return [held_out, *(Check("files", text, passed=False) for text in faults)]
 
     def _check_ensemble(self, record: EnsembleConfig) -> list[Check]:
         """Look at each member, and whether the ensemble is their mean."""
@@ -187,11 +204,6 @@ class Audit:
         mend = f"delete it and run `make predict RUN={run}`"
         ids, labels = read_predictions(csv_file, self.competition, mend=mend)
         return [check_predictions(ids, labels, load_probs(probs))]
-
-
-def _mark_of(paths: FoldPaths) -> object:
-    """The fingerprint of the run that a fold's weights were trained in."""
-    return read_network_facts(paths.weights).get("fingerprint")
 
 
 def _same(first: Probs, second: Probs) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.data.digits import Digits
-from pipeline.judging.neighbours import Nearest, Neighbours, find_copies, find_copies_across
+from pipeline.judging.neighbours import Neighbours, find_copies, find_copies_across
 from pipeline.runs.probs import Probs
 from pipeline.runs.scoring import Accuracy
 from pipeline.settings.fields import Settings
@@ -83,49 +83,36 @@ def check_data(
 ) -> list[Check]:
     """Look for what would make every run's accuracy or score false.
 
-    Args:
-        digits: All images.
-        folds: (N,), the fold of each training image.
-        neighbours: The nearest images, if they were looked for.
+    `folds` are (N,), of the training images. The nearest images count if they were looked for.
     """
     train, test = digits.train_images, digits.test_images
+    sets = (("test", "in the training set"), ("training", "in another fold"))
+    copied = (find_copies(test, train), find_copies_across(train, folds))
     checks = [
-        _check_copies("test", find_copies(test, train), "in the training set"),
-        _check_copies("training", find_copies_across(train, folds), "in another fold"),
+        _check_few("copies", copies, f"{kind} images are also {place}")
+        for (kind, place), copies in zip(sets, copied, strict=True)
     ]
     if neighbours:
+        pairs = (neighbours.test.distance, neighbours.train.distance)
         checks += [
-            _check_near("test", neighbours.test, "in the training set"),
-            _check_near("training", neighbours.train, "in another fold"),
+            _check_few(
+                "near copies",
+                distance < NEAR,
+                f"{kind} images differ by less than {100 * NEAR:.0f} % from one {place}; the "
+                f"nearest by {100 * distance.min():.1f} %",
+            )
+            for (kind, place), distance in zip(sets, pairs, strict=True)
         ]
-    return [*checks, check_labels(digits.train_labels, folds), *check_drift(digits)]
+    return [*checks, _check_labels(digits.train_labels, folds), *_check_drift(digits)]
 
 
-def _check_copies(kind: str, copies: npt.NDArray[np.bool_], place: str) -> Check:
-    text = f"{copies.sum():,} of {len(copies):,} {kind} images are also {place}"
-    return Check("copies", text, passed=_are_few(copies))
+def _check_few(subject: str, shared: npt.NDArray[np.bool_], text: str) -> Check:
+    passed = int(shared.sum()) <= MOST_DUPLICATES * len(shared)
+    return Check(subject, f"{shared.sum():,} of {len(shared):,} {text}", passed)
 
 
-def _check_near(kind: str, nearest: Nearest, place: str) -> Check:
-    near = nearest.distance < NEAR
-    text = (
-        f"{near.sum():,} of {len(near):,} {kind} images differ by less than {100 * NEAR:.0f} % "
-        f"from one {place}; the nearest by {100 * nearest.distance.min():.1f} %"
-    )
-    return Check("near copies", text, passed=_are_few(near))
-
-
-def _are_few(shared: npt.NDArray[np.bool_]) -> bool:
-    return int(shared.sum()) <= MOST_DUPLICATES * len(shared)
-
-
-def check_labels(labels: npt.NDArray[np.integer], folds: npt.NDArray[np.integer]) -> Check:
-    """Count the labels, and how evenly they are spread over the folds.
-
-    Args:
-        labels: (N,), 0..K-1.
-        folds: (N,), 0..9.
-    """
+def _check_labels(labels: npt.NDArray[np.integer], folds: npt.NDArray[np.integer]) -> Check:
+    """Count the labels, and how evenly they are spread over the folds."""
     counts = np.zeros((folds.max() + 1, labels.max() + 1), dtype=np.int64)
     np.add.at(counts, (folds, labels), 1)
     total = counts.sum(axis=0)
@@ -137,14 +124,17 @@ def check_labels(labels: npt.NDArray[np.integer], folds: npt.NDArray[np.integer]
     return Check("labels", f"{text}; of each, folds have the same number up to {uneven}")
 
 
-def check_drift(digits: Digits) -> list[Check]:
+def _check_drift(digits: Digits) -> list[Check]:
     """Compare training and test pixels: their range, the ink of an image, its inked area."""
     train, test = digits.train_images, digits.test_images
     low, high = sorted((int(train.max()), int(test.max())))
     text = f"{train.min()} to {train.max()} in training, {test.min()} to {test.max()} in test"
     checks = [Check("pixel range", text, passed=2 * low >= high)]  # 0..1 beside 0..255 is the fault
-    for subject, unit, measure in (("ink", "levels", _ink), ("inked area", "%", _area)):
-        a, b = measure(train), measure(test)
+    pixels = (1, 2, 3)
+    for subject, unit, a, b in (
+        ("ink", "levels", train.mean(axis=pixels), test.mean(axis=pixels)),
+        ("inked area", "%", *(100 * (each > 0).mean(axis=pixels) for each in (train, test))),
+    ):
         text = f"{a.mean():.2f} {unit} a training image, {b.mean():.2f} a test image"
         spread = np.sqrt((a.var() + b.var()) / 2)
         chance = 3 * np.sqrt(1 / len(a) + 1 / len(b))  # three standard errors
@@ -152,18 +142,6 @@ def check_drift(digits: Digits) -> list[Check]:
         text += f": {drift:.3f} standard deviations apart"
         checks.append(Check(subject, text, passed=drift <= MOST_DRIFT + chance))
     return checks
-
-
-def _ink(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """The mean level of each image, (N,)."""
-    ink: npt.NDArray[np.float64] = images.mean(axis=(1, 2, 3))
-    return ink
-
-
-def _area(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """The share of pixels of each image that are not empty, in percent, (N,)."""
-    area: npt.NDArray[np.float64] = 100 * (images > 0).mean(axis=(1, 2, 3))
-    return area
 
 
 def check_held_out(
@@ -174,11 +152,8 @@ def check_held_out(
     """Look whether each training is scored on the rows it held out, on all of them and no others.
 
     A row too many was trained on; a row too few may have been left out because it was wrong.
-
-    Args:
-        claimed: For each finished training, the rows that it is scored on.
-        row_folds: (N,), the fold of each row of `train.csv`.
-        settings: Of the run; they say which folds a training held out.
+    Claimed are the rows that each finished training is scored on; `row_folds` are (N,), of the rows
+    of `train.csv`, and the run's settings say which of them a training held out.
     """
     subject = "validation rows"
     for fold, rows in claimed.items():
@@ -199,13 +174,7 @@ def check_held_out(
 
 
 def check_mean(whole: Probs, parts: Sequence[Probs], what: str) -> Check:
-    """Look whether probabilities are the mean of their parts'.
-
-    Args:
-        whole: Sorted by id.
-        parts: Of the same images, sorted by id.
-        what: What they are, for the text.
-    """
+    """Look whether probabilities are the mean of their parts', all of them sorted by id."""
     if any(not np.array_equal(part.ids, whole.ids) for part in parts):
         return Check("ensemble", f"its {what} are of other images than its members'", passed=False)
     mean = np.mean([part.probs.astype(np.float64) for part in parts], axis=0)
@@ -218,13 +187,7 @@ def check_mean(whole: Probs, parts: Sequence[Probs], what: str) -> Check:
 def check_predictions(
     ids: npt.NDArray[np.int64], labels: npt.NDArray[np.integer], test: Probs
 ) -> Check:
-    """Look whether a submission is what the run predicts.
-
-    Args:
-        ids: (M,), of the submission.
-        labels: (M,), its predicted classes.
-        test: The run's probabilities of the test images.
-    """
+    """Look whether a submission, ids and classes (M,), is what the run predicts."""
     own = dict(zip(test.ids.tolist(), test.probs.argmax(axis=1).tolist(), strict=True))
     pairs = zip(ids.tolist(), labels.tolist(), strict=True)
     different = sum(own.get(image) != label for image, label in pairs)

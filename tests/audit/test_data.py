@@ -9,8 +9,7 @@ from scipy.spatial.distance import cdist
 from pipeline.data.digits import Digits
 from pipeline.data.folds import assign_folds
 from pipeline.judging.checks import check_data, findings
-from pipeline.judging.nearest import find_nearest, find_nearest_across
-from pipeline.judging.neighbours import Neighbours
+from pipeline.judging.neighbours import Neighbours, find_nearest, find_nearest_across
 
 pytestmark = pytest.mark.machine
 
