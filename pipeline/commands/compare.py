@@ -6,7 +6,6 @@ from pipeline.commands.knobs import Text
 from pipeline.console import Reporter
 from pipeline.data.files import replacing
 from pipeline.judging.pairing import compare_runs
-from pipeline.judging.sides import Comparison
 from pipeline.judging.words import describe
 from pipeline.report.changed_digits import save_changed_digits
 from pipeline.runs.results import load_run_digits, read_run
@@ -34,13 +33,9 @@ class Compare:
         for line in describe(comparison):
             reporter.line(line)
         if self.images:
-            _draw(comparison, workspace, reporter)
-
-
-def _draw(comparison: Comparison, workspace: Workspace, reporter: Reporter) -> None:
-    first_a, first_b = comparison.a.runs[0], comparison.b.runs[0]
-    digits = load_run_digits(read_run(first_a, workspace), workspace)
-    path = workspace.changed_digits(first_a, first_b)
-    with replacing(path) as temporary:
-        save_changed_digits(temporary, comparison, digits.train_images[comparison.rows])
-    reporter.line(f"{'pictures':<15}{path.relative_to(workspace.root)}")
+            first_a, first_b = comparison.a.runs[0], comparison.b.runs[0]
+            digits = load_run_digits(read_run(first_a, workspace), workspace)
+            path = workspace.changed_digits(first_a, first_b)
+            with replacing(path) as temporary:
+                save_changed_digits(temporary, comparison, digits.train_images[comparison.rows])
+            reporter.line(f"{'pictures':<15}{path.relative_to(workspace.root)}")
