@@ -1,7 +1,7 @@
 """`make bench`: measure how fast this machine augments, trains and predicts."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,6 +25,9 @@ from pipeline.training.device import choose_device
 
 _ONLY_IF_NAMED = "time-to-score"
 
+_Benchmark = tuple[str, Callable[[], Record], Callable[[Any], RenderableType]]
+"""About how long it takes, what measures it, and what shows its figures."""
+
 
 @dataclass(frozen=True)
 class Bench:
@@ -47,17 +50,21 @@ class Bench:
                 or the file is damaged.
         """
         benchmarks = self._benchmarks(workspace, reporter)
-        names = choose_benchmarks(self.bench, list(benchmarks))
+        default = [name for name in benchmarks if name != _ONLY_IF_NAMED]
+        asked = self.bench.replace(",", " ").split() or default
+        if unknown := [name for name in asked if name not in (*benchmarks, "all")]:
+            choice = ", ".join([*benchmarks, "all"])
+            raise UserError(f"BENCH={unknown[0]!r} is not known; choose one of: {choice}.")
         read_bench_record(workspace.bench)  # a damaged file is refused before anything is measured
-        for name in names:
-            benchmark = benchmarks[name]
-            reporter.line(f"{name}: about {benchmark.duration}")
-            figures = benchmark.measure()
-            save_figures(workspace.bench, name, figures)
-            Console().print(benchmark.table(figures))
+        for name, (duration, measure, show) in benchmarks.items():
+            if name in asked or "all" in asked:
+                reporter.line(f"{name}: about {duration}")
+                figures = measure()
+                save_figures(workspace.bench, name, figures)
+                Console().print(show(figures))
         reporter.line(f"figures: {workspace.bench.relative_to(workspace.root)}")
 
-    def _benchmarks(self, workspace: Workspace, reporter: Reporter) -> dict[str, "_Benchmark"]:
+    def _benchmarks(self, workspace: Workspace, reporter: Reporter) -> dict[str, _Benchmark]:
         """All of them by name, in the order in which they run."""
         device = choose_device(self.device, "float32")  # refused now if it is not there
         seeds = (self.seed,) if self.seed else ("0", "1", "2")
@@ -74,10 +81,10 @@ class Bench:
             on_seed=partial(save_figures, workspace.bench, _ONLY_IF_NAMED),
         )
         return {
-            "augment": _Benchmark("two minutes", augment, augmentation_table),
-            "throughput": _Benchmark("half a minute", throughput, throughput_table),
-            "prediction": _Benchmark("a minute", prediction, prediction_table),
-            _ONLY_IF_NAMED: _Benchmark("20 minutes a seed", time_to_score, time_to_score_tables),
+            "augment": ("two minutes", augment, augmentation_table),
+            "throughput": ("half a minute", throughput, throughput_table),
+            "prediction": ("a minute", prediction, prediction_table),
+            _ONLY_IF_NAMED: ("20 minutes a seed", time_to_score, time_to_score_tables),
         }
 
     def presets(self, workspace: Workspace, seed: str) -> dict[str, RunSpec]:
@@ -89,27 +96,3 @@ class Bench:
             recipe = recipe_text(settings.augment, workspace.recipes)
             found[preset] = specify_run("", preset, settings, recipe)
         return found
-
-
-@dataclass(frozen=True)
-class _Benchmark:
-    """One benchmark: about how long it takes, what measures it, and what shows its figures."""
-
-    duration: str
-    measure: Callable[[], Record]
-    table: Callable[[Any], RenderableType]
-
-
-def choose_benchmarks(asked: str, known: Sequence[str]) -> list[str]:
-    """Return the known names that are asked for: some with commas between them, "all", or "".
-
-    Raises:
-        UserError: One is not known.
-    """
-    if not asked:
-        return [name for name in known if name != _ONLY_IF_NAMED]
-    names = asked.replace(",", " ").split()
-    if unknown := [name for name in names if name not in (*known, "all")]:
-        choice = ", ".join([*known, "all"])
-        raise UserError(f"BENCH={unknown[0]!r} is not known; choose one of: {choice}.")
-    return [name for name in known if name in names or "all" in names]
