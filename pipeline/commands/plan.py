@@ -15,7 +15,7 @@ from pipeline.data.inputs import InputPaths
 from pipeline.data.manifest import changed_file, load_manifest, touched_files
 from pipeline.data.predictions_csv import submission_bytes
 from pipeline.errors import UserError
-from pipeline.runs.probs import Probs, load_probs
+from pipeline.runs.probs import load_probs
 from pipeline.runs.records import RunConfig
 from pipeline.runs.results import (
     check_fold,
@@ -59,16 +59,12 @@ def due_steps(
 ) -> list[str]:
     """Return the steps that have something to do, or may have: all that come after such a one.
 
-    Each looks for itself in the end, and says what is wrong; a damaged file is made again.
-
-    Args:
-        inputs: The competition's files.
-        spec: What is to be trained and predicted; None looks at the data alone.
-        workspace: Where everything lies.
+    Each looks for itself in the end, and says what is wrong; a damaged file is made again. Without
+    a run to train and predict, the data alone are looked at.
     """
     done: dict[str, Callable[[], bool]] = {
         "data": lambda: changed_file(inputs, load_manifest(inputs)) is None,
-        "split": lambda: has_folds(inputs),
+        "split": lambda: _has_folds(inputs),
     }
     if spec is not None:
         done["train"] = lambda: not is_open(spec, workspace)
@@ -87,12 +83,8 @@ def _holds(is_done: Callable[[], bool]) -> bool:
         return False
 
 
-def has_folds(inputs: InputPaths) -> bool:
-    """Say whether there are folds of the data that the manifest describes.
-
-    Raises:
-        UserError: There is no manifest; or the folds are missing, damaged or of other data.
-    """
+def _has_folds(inputs: InputPaths) -> bool:
+    """Whether there are folds of the data that the manifest describes."""
     labels = cached_labels(inputs, load_manifest(inputs))
     return labels is not None and len(read_folds(inputs.folds, labels)) > 0
 
@@ -111,18 +103,15 @@ def _is_trained(spec: RunSpec, workspace: Workspace) -> bool:
     config = read_record(paths.config, RunConfig)
     inputs = workspace.input(get_competition(spec.settings.competition))
     data = load_manifest(inputs).digits_sha256, sha256(inputs.folds)
+    finished = paths.finished_folds()
     if spec_differences(config, spec) or data_differences(config, *data):
         return False
-    finished = paths.finished_folds()
     if not set(spec.settings.fold_numbers) <= set(finished):
         return False
     for fold in finished:
         check_fold(paths.fold(fold))
-    return _are_same(load_probs(paths.oof), join_out_of_fold(paths))
-
-
-def _are_same(first: Probs, second: Probs) -> bool:
-    return np.array_equal(first.ids, second.ids) and np.array_equal(first.probs, second.probs)
+    kept, joined = load_probs(paths.oof), join_out_of_fold(paths)
+    return np.array_equal(kept.ids, joined.ids) and np.array_equal(kept.probs, joined.probs)
 
 
 def _is_predicted(spec: RunSpec | EnsembleSpec, workspace: Workspace) -> bool:
@@ -133,8 +122,7 @@ def _is_predicted(spec: RunSpec | EnsembleSpec, workspace: Workspace) -> bool:
         config = read_record(paths.config, RunConfig)
         if test.made_from != name_networks(paths, paths.finished_folds(), config.digits_sha256):
             return False
-        slug = spec.settings.competition
-    else:
-        slug = spec.members[0].settings.competition
-    predicted = submission_bytes(get_competition(slug), test.ids, test.probs.argmax(axis=1))
+    settings = (spec if isinstance(spec, RunSpec) else spec.members[0]).settings
+    competition = get_competition(settings.competition)
+    predicted = submission_bytes(competition, test.ids, test.probs.argmax(axis=1))
     return workspace.submission(spec.name).read_bytes() == predicted

@@ -21,9 +21,7 @@ class Train(Knobs):
     def __call__(self, workspace: Workspace, reporter: Reporter) -> Accuracy | None:
         """Train what is not finished yet, of a run or of an ensemble's members.
 
-        Returns:
-            The accuracy on the validation images of all finished folds; None if all data are
-            trained on.
+        Return the accuracy on the validation images of all finished folds, if there are any.
 
         Raises:
             UserError: See `train_run` and `train_ensemble`.
