@@ -20,21 +20,16 @@ Value = float | int | str | bool | None
 
 @dataclass(frozen=True)
 class Parameter:
-    """One argument of the recipe, or one setting.
-
-    Attributes:
-        kind: What it is of.
-        name: Its name there.
-        default: Its value in the baseline.
-        allowed: From low to high, or the values to choose from.
-        log: Whether it is drawn evenly over its logarithm.
-    """
+    """One argument of the recipe, or one setting."""
 
     kind: Literal["recipe", "setting"]
     name: str
     default: Value
+    """The baseline's."""
     allowed: Range
+    """From low to high, or the values to choose from."""
     log: bool = False
+    """Whether it is drawn evenly over its logarithm."""
 
     @property
     def key(self) -> str:
@@ -56,15 +51,10 @@ class Parameter:
 def build_space(
     settings: Settings, declared: Mapping[str, tuple[Range, Any]], fixed: Collection[str]
 ) -> list[Parameter]:
-    """Return what may vary around a baseline.
+    """Return what may vary around a baseline: the arguments that its recipe declares, and settings.
 
     Of the settings: the learning rate by a factor of 3 and weight decay by a factor of 10 either
-    way, and dropout, if there is any, from none to twice as much.
-
-    Args:
-        settings: The baseline's.
-        declared: The recipe's arguments, each with its range and default.
-        fixed: Settings that the user chose; they stay.
+    way, and dropout, if there is any, from none to twice as much; but none that are fixed.
     """
     space = [
         Parameter("recipe", name, default, allowed) for name, (allowed, default) in declared.items()
@@ -81,16 +71,10 @@ def build_space(
 
 @dataclass(frozen=True)
 class Search:
-    """What is searched.
-
-    Attributes:
-        name: Its folder in `runs/`; empty: made from what it searches.
-        base: The baseline, and what every trial shares with it.
-        space: What varies.
-        folds: The trainings of each trial.
-    """
+    """What is searched: a space around a baseline, by trials that are trained on some folds."""
 
     name: str
+    """Its folder in `runs/`; empty: made from what it searches."""
     base: RunSpec
     space: list[Parameter]
     folds: Sequence[int]
@@ -110,10 +94,8 @@ class Search:
     @property
     def folder_name(self) -> str:
         """The name, or the one that follows from what is searched."""
-        return (
-            self.name
-            or f"sweep-{self.base.preset}-{self.base.settings.augment}-{self.identity[:6]}"
-        )
+        made = f"sweep-{self.base.preset}-{self.base.settings.augment}-{self.identity[:6]}"
+        return self.name or made
 
     def specify(self, values: Sequence[Value]) -> RunSpec:
         """Return the run that some values mean; those of the baseline are the baseline itself.
@@ -122,12 +104,11 @@ class Search:
             UserError: The recipe cannot be made with such values.
         """
         chosen = list(zip(self.space, values, strict=True))
-        recipe = self.base.recipe
         arguments = {each.name: value for each, value in chosen if each.kind == "recipe"}
-        if any(value != each.default for each, value in chosen if each.kind == "recipe"):
-            name = self.base.settings.augment
-            recipe = serialise(build_recipe(name, arguments), name)
         settings = {each.name: value for each, value in chosen if each.kind == "setting"}
+        recipe, augment = self.base.recipe, self.base.settings.augment
+        if arguments != {each.name: each.default for each in self.space if each.kind == "recipe"}:
+            recipe = serialise(build_recipe(augment, arguments), augment)
         return respecify(self.base, settings, recipe)
 
     def describe(self, values: Sequence[Value]) -> str:
