@@ -21,7 +21,6 @@ from pipeline.judging.checks import (
     check_held_out,
     check_mean,
     check_plausible,
-    check_predictions,
     findings,
 )
 from pipeline.judging.neighbours import (
@@ -31,7 +30,7 @@ from pipeline.judging.neighbours import (
     load_neighbours,
     save_neighbours,
 )
-from pipeline.runs.probs import Probs, load_probs
+from pipeline.runs.probs import load_probs
 from pipeline.runs.records import EnsembleConfig, RunConfig
 from pipeline.runs.results import (
     accuracy_if_validated,
@@ -143,8 +142,11 @@ class Audit:
             faults.append(
                 "weights and validation probabilities of different trainings lie together"
             )
-        if paths.oof.exists() and not _same(load_probs(paths.oof), join_out_of_fold(paths)):
-            faults.append("oof.npz is not what its folds say")
+        if paths.oof.exists():
+            kept, joined = load_probs(paths.oof).sorted_by_id(), join_out_of_fold(paths)
+            pairs = ((kept.ids, joined.ids), (kept.probs, joined.probs))
+            if not all(np.array_equal(mine, theirs) for mine, theirs in pairs):
+                faults.append("oof.npz is not what its folds say")
         if paths.test_probs.exists():
             made_from = name_networks(paths, folds, config.digits_sha256)
             if load_probs(paths.test_probs).made_from != made_from:
@@ -178,19 +180,18 @@ class Audit:
 
     def _check_warrant(self, record: EnsembleConfig) -> Check:
         """Look whether what was trained on all rows is what was validated, but for seeds."""
-        specs = {
-            member.run: specify_again(read_config(member.run, self.workspace))
-            for member in record.members
-        }
-        on_all_data = [specs[member.run] for member in record.predicting]
+        on_all_data, validated = (
+            [specify_again(read_config(member.run, self.workspace)) for member in members]
+            for members in (record.predicting, record.validated)
+        )
         try:
-            check_warranted(on_all_data, [specs[member.run] for member in record.validated])
+            check_warranted(on_all_data, validated)
         except UserError as error:
             return Check("warrant", str(error), passed=False)
         return Check(
             "warrant",
             f"the {len(on_all_data)} networks that predict were trained on all rows; the accuracy "
-            f"is that of {len(record.validated)} of their kinds, each on rows it held out",
+            f"is that of {len(validated)} of their kinds, each on rows it held out",
         )
 
     def _check_submission(self, run: str) -> list[Check]:
@@ -203,9 +204,11 @@ class Audit:
             return [Check("submission", text, passed=False)]
         mend = f"delete it and run `make predict RUN={run}`"
         ids, labels = read_predictions(csv_file, self.competition, mend=mend)
-        return [check_predictions(ids, labels, load_probs(probs))]
-
-
-def _same(first: Probs, second: Probs) -> bool:
-    first, second = first.sorted_by_id(), second.sorted_by_id()
-    return np.array_equal(first.ids, second.ids) and np.array_equal(first.probs, second.probs)
+        test = load_probs(probs)
+        own = dict(zip(test.ids.tolist(), test.probs.argmax(axis=1).tolist(), strict=True))
+        pairs = zip(ids.tolist(), labels.tolist(), strict=True)
+        different = sum(own.get(image) != label for image, label in pairs)
+        if different or len(own) != len(ids):
+            text = f"{different:,} of {len(ids):,} predictions are not the run's own"
+            return [Check("submission", text, passed=False)]
+        return [Check("submission", f"all {len(ids):,} predictions are the run's own")]

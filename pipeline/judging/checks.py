@@ -32,17 +32,12 @@ competition's full leaderboard are 0.9966 to 0.9970.
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
-
-    Attributes:
-        subject: What, in a word or two.
-        text: What was seen.
-        passed: False if it makes a score, or what is claimed of it, false.
-    """
+    """One thing that was looked at, and what was seen."""
 
     subject: str
     text: str
     passed: bool = True
+    """False if it makes a score, or what is claimed of it, false."""
 
 
 def findings(checks: Iterable[Check]) -> list[str]:
@@ -182,16 +177,3 @@ def check_mean(whole: Probs, parts: Sequence[Probs], what: str) -> Check:
     if not np.allclose(whole.probs, mean, rtol=0, atol=1e-6):
         return Check("ensemble", f"its {what} are not the mean of its members'", passed=False)
     return Check("ensemble", f"its {what} are the mean of its {len(parts)} members'")
-
-
-def check_predictions(
-    ids: npt.NDArray[np.int64], labels: npt.NDArray[np.integer], test: Probs
-) -> Check:
-    """Look whether a submission, ids and classes (M,), is what the run predicts."""
-    own = dict(zip(test.ids.tolist(), test.probs.argmax(axis=1).tolist(), strict=True))
-    pairs = zip(ids.tolist(), labels.tolist(), strict=True)
-    different = sum(own.get(image) != label for image, label in pairs)
-    if different or len(own) != len(ids):
-        text = f"{different:,} of {len(ids):,} predictions are not the run's own"
-        return Check("submission", text, passed=False)
-    return Check("submission", f"all {len(ids):,} predictions are the run's own")
