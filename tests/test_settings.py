@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipeline.commands.knobs import Knobs
 from pipeline.errors import UserError
 from pipeline.runs.spec import specify_run
 from pipeline.settings.fields import Settings
@@ -27,10 +28,9 @@ def test_a_preset_inherits_and_knobs_win():
     assert resolve("quick", {"epochs": "77"}).epochs == 77
 
 
-def test_the_competition_brings_its_preset():
-    assert resolve(None, {"competition": "practice"}) == resolve(
-        "practice", {"competition": "practice"}
-    )
+def test_the_competition_brings_its_preset(tiny_workspace):
+    spec = Knobs(competition="practice").specify(tiny_workspace)
+    assert spec.settings == resolve("practice", {"competition": "practice"})
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-from pipeline.data.competition import get_competition
 from pipeline.errors import UserError
 from pipeline.settings.fields import EXECUTION_FIELDS, Settings, parse_settings
 
@@ -72,17 +71,12 @@ def parse_assignments(text: str) -> dict[str, str]:
     return assignments
 
 
-def resolve(preset: str | None, overrides: Mapping[str, object]) -> Settings:
+def resolve(preset: str, overrides: Mapping[str, object]) -> Settings:
     """Return a preset's settings with `overrides` (setting name → value or text) on top.
-
-    No preset is the competition's own; which competition, the overrides say.
 
     Raises:
         UserError: A name is not known, or a value has the wrong type or is out of its range.
     """
-    if preset is None:
-        slug = str(overrides.get("competition", Settings.model_fields["competition"].default))
-        preset = get_competition(slug).preset
     values = load_preset(preset)
     values.pop("on_all_data", None)
     if members := values.pop("members", []):
