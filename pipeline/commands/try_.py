@@ -49,11 +49,7 @@ class Try(Knobs):
     """A run to be the baseline, with its settings and recipe; empty: the preset as it is."""
 
     def __call__(self, workspace: Workspace, reporter: Reporter) -> None:
-        """Run the command.
-
-        Raises:
-            UserError: The knobs make no sense, or see `pair_up` and `try_change`.
-        """
+        """Run the command."""
         if self.run or self.seed:
             raise UserError("try names its runs itself and takes SEEDS; leave RUN and SEED out.")
         if self.base and self.preset:
@@ -104,23 +100,16 @@ def pair_up(
 
 @dataclass(frozen=True)
 class Turn:
-    """How a turn ended.
-
-    Attributes:
-        comparison: Of all runs that were trained or found.
-        end: "clear": the verdict is decided. "futile": the rest would hardly decide it. "spent":
-            everything asked for is trained.
-        chance: That the rest of what was asked for would have decided.
-        num_trained: Trainings done now.
-        num_reused: Trainings that were finished before.
-        elapsed_s: How long it took.
-    """
+    """How a turn ended."""
 
     comparison: Comparison
     end: Literal["clear", "futile", "spent"]
+    """The verdict is decided; or the rest would hardly decide it; or all asked for is trained."""
     chance: float
+    """That the rest of what was asked for would have decided."""
     num_trained: int
     num_reused: int
+    """Trainings that were finished before."""
     elapsed_s: float
 
 
@@ -135,9 +124,6 @@ def try_change(
     """Take a turn with baseline and change, and say the verdict and what to type next.
 
     The command to type next has the `knobs` that the user typed.
-
-    Raises:
-        UserError: See `take_turn`.
     """
     budget = f"up to {_number(len(folds), 'fold')} and {_number(len(pairs), 'seed')}"
     reporter.line(f"trying {'; '.join(differences(*pairs[0]))}: {budget} of each side")
@@ -169,15 +155,12 @@ def take_turn(
         UserError: See `train_run` and `compare_runs`.
     """
     start = time.monotonic()
-    trained: set[tuple[str, int]] = set()
-    used: set[tuple[str, int]] = set()
+    num_trained = 0
     sizes = [size for size in (1, 2, 4, 8) if size < len(folds)]
     steps = [(1, size) for size in sizes] + [(n + 1, len(folds)) for n in range(len(pairs))]
     for num_seeds, num_folds in steps:
-        some_folds = folds[:num_folds]
         for name, spec in zip(("baseline", "change"), pairs[num_seeds - 1], strict=True):
-            trained |= _train(name, spec, some_folds, workspace, reporter)
-            used |= {(spec.name, fold) for fold in some_folds}
+            num_trained += _train(name, spec, folds[:num_folds], workspace, reporter)
         is_last = (num_seeds, num_folds) == steps[-1]
         if not (stop_early or is_last):
             continue
@@ -202,16 +185,15 @@ def take_turn(
             )
             continue
         break
-    reused = used - trained
-    return Turn(comparison, end, chance, len(trained), len(reused), time.monotonic() - start)
+    num_reused = 2 * num_seeds * num_folds - num_trained
+    return Turn(comparison, end, chance, num_trained, num_reused, time.monotonic() - start)
 
 
 def _train(
     name: str, spec: RunSpec, folds: Sequence[int], workspace: Workspace, reporter: Reporter
-) -> set[tuple[str, int]]:
-    """Train some folds of a run; return what was not finished before."""
-    finished = set(workspace.run(spec.name).finished_folds())
-    new = [fold for fold in folds if fold not in finished]
+) -> int:
+    """Train some folds of a run; return how many were not finished before."""
+    num_new = len(set(folds) - set(workspace.run(spec.name).finished_folds()))
     settings = spec.settings.model_copy(update={"folds": ",".join(map(str, folds))})
     what = f"{name:<8}  seed {settings.seed}  {name_folds(folds)}"
     start = time.monotonic()
@@ -224,9 +206,9 @@ def _train(
     trainings = read_folds(inputs.folds, labels)[out_of_fold.ids] // settings.num_valid_folds
     counted = np.isin(trainings, folds)
     accuracy = count_correct(out_of_fold.probs[counted], labels[out_of_fold.ids[counted]])
-    took = f"{time.monotonic() - start:.0f} s" if new else "finished before"
+    took = f"{time.monotonic() - start:.0f} s" if num_new else "finished before"
     reporter.line(f"{what:<30}  {accuracy}  {took}")
-    return {(spec.name, fold) for fold in new}
+    return num_new
 
 
 def _why(turn: Turn) -> str:
