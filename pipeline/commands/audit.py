@@ -33,7 +33,7 @@ class Audit:
         """Look at the data and at the runs; write a picture of the nearest images.
 
         Raises:
-            UserError: Something was found that makes a score false, or the data are missing.
+            UserError: Also if something was found that makes a score false.
         """
         competition, run = get_competition(self.competition), self.run
         slug = competition.slug

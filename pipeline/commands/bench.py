@@ -43,12 +43,7 @@ class Bench:
     """The only seed of time-to-score; empty: 0, 1 and 2."""
 
     def __call__(self, workspace: Workspace, reporter: Reporter) -> None:
-        """Measure; each benchmark is shown and written to `runs/bench.json` at its end.
-
-        Raises:
-            UserError: There is no such benchmark or device, there are no data for time-to-score,
-                or the file is damaged.
-        """
+        """Measure; each benchmark is shown and written to `runs/bench.json` at its end."""
         benchmarks = self._benchmarks(workspace, reporter)
         default = [name for name in benchmarks if name != _ONLY_IF_NAMED]
         asked = self.bench.replace(",", " ").split() or default

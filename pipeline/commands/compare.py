@@ -24,11 +24,7 @@ class Compare:
     """Also draw the digits that changed sides."""
 
     def __call__(self, workspace: Workspace, reporter: Reporter) -> None:
-        """Compare on the images that all runs of both sides were validated on.
-
-        Raises:
-            UserError: The runs cannot be compared; see `compare_runs`.
-        """
+        """Compare on the images that all runs of both sides were validated on."""
         comparison = compare_runs(self.a.split(), self.b.split(), workspace)
         for line in describe(comparison):
             reporter.line(line)

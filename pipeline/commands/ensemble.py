@@ -25,11 +25,7 @@ class Ensemble:
     """Replace an ensemble of that name and other members."""
 
     def __call__(self, workspace: Workspace, reporter: Reporter) -> EnsembleSpec:
-        """Average the runs, write `submissions/<name>.csv`, and return what was made.
-
-        Raises:
-            UserError: The runs cannot be averaged, or the name belongs to another run.
-        """
+        """Average the runs, write `submissions/<name>.csv`, and return what was made."""
         members = [
             specify_again(read_config(run, workspace), device=self.device)
             for run in self.runs.split()

@@ -10,7 +10,7 @@ from pipeline.augment.registry import recipe_text
 from pipeline.data.competition import get_competition
 from pipeline.errors import UserError
 from pipeline.runs.network_code import hash_network
-from pipeline.runs.records import EnsembleConfig, RunConfig
+from pipeline.runs.records import EnsembleConfig
 from pipeline.runs.results import find_run, read_config
 from pipeline.runs.spec import EnsembleSpec, RunSpec, specify_again, specify_ensemble, specify_run
 from pipeline.runs.workspace import Workspace
@@ -23,7 +23,10 @@ Text = Annotated[str, arg(metavar="")]
 
 @dataclass(frozen=True)
 class Knobs:
-    """What a user may turn; everything left empty is the preset's."""
+    """What a user may turn; everything left empty is the preset's.
+
+    Whatever is asked of them refuses names and values that are not valid by a `UserError`.
+    """
 
     competition: Text = "digit-recognizer"
     """Which competition: digit-recognizer, or practice (no account needed)."""
@@ -53,11 +56,7 @@ class Knobs:
     """Name of the run; empty: made from the settings."""
 
     def specify(self, workspace: Workspace, given: Mapping[str, str] | None = None) -> RunSpec:
-        """Return the single run that the knobs mean, or that others would which are `given`.
-
-        Raises:
-            UserError: A knob's name or value is not valid, or the recipe is faulty.
-        """
+        """Return the single run that the knobs mean, or that others would which are `given`."""
         given = self.given() if given is None else given
         settings = resolve(self._preset_name, {"competition": self.competition, **given})
         recipe = recipe_text(settings.augment, workspace.recipes)
@@ -68,17 +67,21 @@ class Knobs:
 
         `RUN` alone, with no knob that would make it another, is what was made under that name:
         its settings need not be repeated.
-
-        Raises:
-            UserError: A knob's name or value is not valid, or a recipe is faulty.
         """
         given = self.given()
         if self.run and not self.preset and given.keys() <= EXECUTION_FIELDS:
             record = find_run(self.run, workspace)
             if record and record.competition != self.competition:
                 raise UserError(f"run {self.run} belongs to COMPETITION={record.competition}.")
+            if isinstance(record, EnsembleConfig):
+                configs = [read_config(name, workspace) for name in record.member_names]
+                members = tuple(specify_again(each, **given) for each in configs)
+                return EnsembleSpec(record.run, members)
             if record:
-                return _specify_as_made(record, given, workspace)
+                again = specify_again(record, **given)
+                # Recipe and network of today: an edited one is noticed, not passed over.
+                recipe = recipe_text(again.settings.augment, workspace.recipes)
+                return replace(again, recipe=recipe, network=hash_network(again.settings.model))
         preset = self._preset_name
         runs = [
             specify_run("", preset, settings, recipe_text(settings.augment, workspace.recipes))
@@ -92,11 +95,7 @@ class Knobs:
         return self.preset or get_competition(self.competition).preset
 
     def given(self) -> dict[str, str]:
-        """Return the settings that were typed, by their own knobs and by SET.
-
-        Raises:
-            UserError: One is given twice, or SET is not made of assignments.
-        """
+        """Return the settings that were typed, by their own knobs and by SET."""
         own = (
             *("model", "augment", "augment_engine", "seed", "epochs", "valid", "folds"),
             *("jobs", "device"),
@@ -108,11 +107,7 @@ class Knobs:
         return given | extra
 
     def first_folds(self, settings: Settings, num_folds: int) -> list[int]:
-        """Return the trainings asked for; if none are, so many as there may be.
-
-        Raises:
-            UserError: No image is held out.
-        """
+        """Return the trainings asked for, or so many of all folds; refuse that of all data."""
         if settings.all_data:
             raise UserError("nothing can be compared without images held out; leave all-data out.")
         if "folds" in self.given():
@@ -126,16 +121,3 @@ class Knobs:
         if self.competition == Knobs.competition:
             del typed["COMPETITION"]
         return typed
-
-
-def _specify_as_made(
-    record: RunConfig | EnsembleConfig, given: Mapping[str, str], workspace: Workspace
-) -> RunSpec | EnsembleSpec:
-    """The run of that record; what is given decides where it is computed, not what."""
-    if isinstance(record, EnsembleConfig):
-        configs = [read_config(name, workspace) for name in record.member_names]
-        return EnsembleSpec(record.run, tuple(specify_again(each, **given) for each in configs))
-    again = specify_again(record, **given)
-    # Recipe and network of today: an edited one is noticed, not passed over.
-    recipe = recipe_text(again.settings.augment, workspace.recipes)
-    return replace(again, recipe=recipe, network=hash_network(again.settings.model))

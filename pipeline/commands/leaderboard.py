@@ -26,11 +26,7 @@ class Leaderboard:
     """Print CSV instead of a table."""
 
     def __call__(self, workspace: Workspace, reporter: Reporter) -> None:
-        """Run the command; nothing is written.
-
-        Raises:
-            UserError: Kaggle cannot be asked.
-        """
+        """Run the command; nothing is written."""
         entries, notes = list_entries(get_competition(self.competition), workspace)
         for note in notes:
             print_note(note)

@@ -31,11 +31,7 @@ class Models(Knobs):
     """List the networks: parameters, multiply-adds, and images/s measured on this machine."""
 
     def __call__(self, workspace: Workspace, reporter: Reporter) -> None:
-        """Measure every network of the registry; nothing is written.
-
-        Raises:
-            UserError: The device is not there.
-        """
+        """Measure every network of the registry; nothing is written."""
         spec = self.specify(workspace)
         reporter.line(f"Measuring {len(MODELS)} networks in turn: about half a minute.")
         figures = measure_networks(spec, reporter)

@@ -42,11 +42,7 @@ class Plan(Knobs):
     """Look at data and folds only, and at no run."""
 
     def __call__(self, workspace: Workspace, reporter: Reporter) -> None:
-        """Run the command; nothing is written.
-
-        Raises:
-            UserError: A knob's name or value is not valid, or the run's record is damaged.
-        """
+        """Run the command; nothing is written."""
         record = find_run(self.run, workspace) if self.run and not self.competition else None
         slug = self.competition or (record.competition if record else DEFAULT_COMPETITION)
         inputs = workspace.input(get_competition(slug))

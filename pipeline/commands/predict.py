@@ -19,9 +19,6 @@ class Predict(Knobs):
         """Predict with a run as it was trained; an ensemble is averaged anew if a member changed.
 
         Of the settings, only device, precision and batch size are used.
-
-        Raises:
-            UserError: See `predict_run` and `combine_runs`.
         """
         spec = self.specify_any(workspace)
         if isinstance(spec, EnsembleSpec):

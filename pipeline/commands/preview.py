@@ -23,11 +23,7 @@ class Preview(Knobs):
     """Draw what the recipe does to ten digits, and each of its transforms at its extremes."""
 
     def __call__(self, workspace: Workspace, reporter: Reporter) -> list[Path]:
-        """Write a picture for each recipe that the knobs mean, and return their paths.
-
-        Raises:
-            UserError: The data are missing, or a recipe is faulty.
-        """
+        """Write a picture for each recipe that the knobs mean, and return their paths."""
         spec = self.specify_any(workspace)
         runs = spec.members if isinstance(spec, EnsembleSpec) else (spec,)
         by_recipe = {run.settings.augment: run for run in runs}

@@ -24,12 +24,7 @@ class Report(Knobs):
     """The run, or several seeds of it, beside that baseline."""
 
     def __call__(self, workspace: Workspace, reporter: Reporter) -> Path:
-        """Write the page, or that of B's first run with a comparison on top; return its path.
-
-        Raises:
-            UserError: There is no such run, nothing of it is finished, its data are not those it
-                was trained on, a file is damaged, or the runs cannot be compared.
-        """
+        """Write the page, or that of B's first run with a comparison on top; return its path."""
         if self.run and (self.a or self.b):
             raise UserError("RUN is one report, A and B together are another; give either.")
         compared = None

@@ -25,11 +25,7 @@ class Split:
     """Which competition: digit-recognizer, or practice (no account needed)."""
 
     def __call__(self, workspace: Workspace, reporter: Reporter) -> None:
-        """Write `folds.csv`, unless folds of these very images are there.
-
-        Raises:
-            UserError: The data are missing or damaged, or a class has fewer than ten images.
-        """
+        """Write `folds.csv`, unless folds of these very images are there."""
         competition = get_competition(self.competition)
         paths = workspace.input(competition)
         with locked(paths.lock, f"input/{competition.slug}"):

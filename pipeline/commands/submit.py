@@ -46,13 +46,8 @@ class Submit(Knobs):
 
         The practice competition is graded here. On Kaggle, the submission carries a unique mark;
         it counts as made only when it is found in the list by that mark, looked at every `poll_s`
-        seconds. A receipt that an interrupted call left is taken up again: the list is looked at
-        first, and only what never arrived is uploaded.
-
-        Raises:
-            UserError: Something is missing or does not fit together, the audit found what makes
-                the score false, Kaggle refuses, the scoring fails, or the score does not come in
-                `timeout_s` seconds.
+        seconds for `timeout_s` seconds. A receipt that an interrupted call left is taken up again:
+        the list is looked at first, and only what never arrived is uploaded.
         """
         run = self.run or self.specify_any(workspace).name
         competition, paths = get_competition(self.competition), workspace.run(run)

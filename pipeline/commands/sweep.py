@@ -33,11 +33,7 @@ class Sweep(Knobs):
     """How many trials, the baseline among them."""
 
     def __call__(self, workspace: Workspace, reporter: Reporter) -> None:
-        """Run the command.
-
-        Raises:
-            UserError: The knobs make no sense, or see `search_and_check`.
-        """
+        """Run the command."""
         if not (self.trials.isdecimal() and int(self.trials) >= 2):
             raise UserError(f"TRIALS={self.trials} must be a whole number from 2 on.")
         base = replace(self, run="").specify(workspace)
@@ -59,17 +55,9 @@ def search_and_check(
     """Train trials, choose the best, and compare it with the baseline where nothing was chosen.
 
     The best of many trials looks better than it is: it was chosen for its luck too. So it is
-    trained again under another seed, on folds that no trial was scored on, and so is the baseline.
-
-    Args:
-        num_trials: How many there shall be, the baseline among them.
-        knobs: What the user typed, by knob, for the command to type next.
-
-    Returns:
-        The check; None if no trial was better than the baseline.
-
-    Raises:
-        UserError: See `run_sweep` and `take_turn`.
+    trained again under another seed, on folds that no trial was scored on, and so is the baseline:
+    that is the check returned, if any trial was better than the baseline. The command to type next
+    has the `knobs` that the user typed.
     """
     base, folds = searched.base, searched.folds
     reporter.line(

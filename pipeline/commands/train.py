@@ -22,9 +22,6 @@ class Train(Knobs):
         """Train what is not finished yet, of a run or of an ensemble's members.
 
         Return the accuracy on the validation images of all finished folds, if there are any.
-
-        Raises:
-            UserError: See `train_run` and `train_ensemble`.
         """
         spec = self.specify_any(workspace)
         if isinstance(spec, RunSpec):
