@@ -14,32 +14,25 @@ from pipeline.judging.intervals import Z_95, paired_interval
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What the networks of one side got right.
-
-    Attributes:
-        correct: bool (S, N): a row for each of S seeds, a column for each image.
-        trainings: int (N,): which training held the image out. Images of one training were
-            classified by one network per seed, so its luck is theirs in common.
-    """
+    """What the networks of one side got right."""
 
     correct: npt.NDArray[np.bool_]
+    """(S, N): a row for each of S seeds, a column for each image."""
     trainings: npt.NDArray[np.integer]
+    """(N,): which training held the image out. Images of one training were classified by one
+    network per seed, so its luck is theirs in common."""
 
 
 @dataclass(frozen=True)
 class Luck:
-    """How much the luck of training moves one network's accuracy, beyond the images' chance.
-
-    Attributes:
-        variance: Of a network's accuracy on endless images, over seeds; 0 or more.
-        mean_square: Variance over seeds of a training's accuracy on its own images: luck and
-            images' chance together.
-        dof: Degrees of freedom behind both.
-    """
+    """How much the luck of training moves one network's accuracy, beyond the images' chance."""
 
     variance: float
+    """Of a network's accuracy on endless images, over seeds; 0 or more."""
     mean_square: float
+    """Variance over seeds of a training's accuracy on its own images: luck and chance together."""
     dof: int
+    """Degrees of freedom behind both."""
 
 
 @dataclass(frozen=True)
@@ -65,26 +58,23 @@ class Difference:
     Satterthwaite's degrees of freedom (Biometrics Bulletin 2 (1946), 110), taken from the whole
     mean square over seeds as Hillis does (Statistics in Medicine 26 (2007), 596); with two seeds
     of one fold that makes intervals twice as wide, from three folds on it costs little.
-
-    Attributes:
-        num_images: N.
-        num_seeds: (S_A, S_B).
-        only_a: Sum of A's leads: with one seed each, the images that only A got right.
-        only_b: The same of B.
-        weight: What an image counts; see above.
-        dof: Degrees of freedom of the variance; infinite with one seed each.
-        mean_square: Mean of d². With one seed each, the share of decisive images.
-        luck: Variance of a network's accuracy over seeds; None with one seed each.
     """
 
     num_images: int
+    """N."""
     num_seeds: tuple[int, int]
+    """(S_A, S_B)."""
     only_a: float
+    """Sum of A's leads: with one seed each, the images that only A got right."""
     only_b: float
     weight: float
+    """What an image counts; see above."""
     dof: float
+    """Degrees of freedom of the variance; infinite with one seed each."""
     mean_square: float
+    """Mean of d². With one seed each, the share of decisive images."""
     luck: float | None
+    """Variance of a network's accuracy over seeds; None with one seed each."""
 
     @property
     def value(self) -> float:

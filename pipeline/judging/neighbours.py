@@ -21,29 +21,23 @@ _BLOCK = 512  # images at a time: 86 MB of distances to 42,000 others
 
 @dataclass(frozen=True)
 class Nearest:
-    """For each of N images, the nearest of some others.
-
-    Attributes:
-        index: int64 (N,), which one.
-        distance: float64 (N,), how far: the Euclidean length of the difference of the pixels, as
-            a share of the length of the image itself. 0 is a copy; noise of a tenth is 0.1.
-    """
+    """For each of N images, the nearest of some others."""
 
     index: npt.NDArray[np.int64]
+    """Which one, (N,)."""
     distance: npt.NDArray[np.float64]
+    """How far, (N,): the Euclidean length of the difference of the pixels, as a share of the length
+    of the image itself. 0 is a copy; noise of a tenth is 0.1."""
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The nearest images on the other side of a line that nothing should have crossed.
-
-    Attributes:
-        test: For each test image, the nearest training image.
-        train: For each training image, the nearest one of another fold.
-    """
+    """The nearest images on the other side of a line that nothing should have crossed."""
 
     test: Nearest
+    """Of each test image among the training images."""
     train: Nearest
+    """Of each training image among those of other folds."""
 
 
 def find_copies(images: Images, others: Images) -> npt.NDArray[np.bool_]:

@@ -12,17 +12,13 @@ from pipeline.runs.scoring import Accuracy, count_correct
 
 @dataclass(frozen=True)
 class Side:
-    """Runs that differ in the seed alone, on the images that both sides were validated on.
-
-    Attributes:
-        runs: The runs' names, at least one.
-        probs: float32 (S, N, K), a run each.
-        trainings: int (N,): which of a run's trainings held the image out.
-    """
+    """One run or more that differ in the seed alone, on the images both sides were validated on."""
 
     runs: list[str]
     probs: npt.NDArray[np.float32]
+    """(S, N, K), a run each."""
     trainings: npt.NDArray[np.integer]
+    """(N,): which of a run's trainings held the image out."""
 
     @property
     def mean_probs(self) -> npt.NDArray[np.float32]:
@@ -33,25 +29,20 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two sides on the same N validation images.
-
-    Attributes:
-        a: The baseline.
-        b: The change.
-        rows: int64 (N,), the images' rows in `train.csv`, rising.
-        labels: int (N,).
-        changes: What B trains differently from A, a text each.
-        num_train: Rows of `train.csv`.
-        num_test: Images of the leaderboard.
-    """
+    """Two sides, baseline and change, on the same N validation images."""
 
     a: Side
     b: Side
     rows: npt.NDArray[np.int64]
+    """The images' rows in `train.csv`, (N,), rising."""
     labels: npt.NDArray[np.integer]
+    """(N,)."""
     changes: list[str]
+    """What B trains differently from A, a text each."""
     num_train: int
+    """Rows of `train.csv`."""
     num_test: int
+    """Images of the leaderboard."""
 
     @cached_property
     def difference(self) -> Difference:

@@ -23,19 +23,14 @@ _NUM_UNPRUNED = 4
 
 @dataclass(frozen=True)
 class Trial:
-    """A finished trial.
-
-    Attributes:
-        run: The run it trained.
-        values: What it tried, a value for each parameter.
-        gain: Its accuracy minus the baseline's, on the same images.
-        pruned: Whether it was given up after the first fold.
-    """
+    """A finished trial: the run it trained with a value for each parameter."""
 
     run: str
     values: list[Value]
     gain: float
+    """Its accuracy minus the baseline's, on the same images."""
     pruned: bool
+    """Whether it was given up after the first fold."""
 
 
 class Study:
