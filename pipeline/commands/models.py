@@ -7,14 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.bench.figures import Figures, new_table
-from pipeline.bench.rates import (
-    Measure,
-    alone,
-    calls_per_s,
-    interleave,
-    prediction,
-    training_rate,
-)
+from pipeline.bench.rates import Measure, alone, calls_per_s, interleave, prediction, training_rate
 from pipeline.commands.knobs import Knobs
 from pipeline.console import Reporter
 from pipeline.data.competition import get_competition

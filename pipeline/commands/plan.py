@@ -17,13 +17,7 @@ from pipeline.data.predictions_csv import submission_bytes
 from pipeline.errors import UserError
 from pipeline.runs.probs import load_probs
 from pipeline.runs.records import RunConfig
-from pipeline.runs.results import (
-    check_fold,
-    find_run,
-    is_current,
-    join_out_of_fold,
-    name_networks,
-)
+from pipeline.runs.results import check_fold, find_run, is_current, join_out_of_fold, name_networks
 from pipeline.runs.spec import EnsembleSpec, RunSpec, data_differences, spec_differences
 from pipeline.runs.workspace import Workspace
 

@@ -15,12 +15,7 @@ from pipeline.judging.checks import findings
 from pipeline.kaggle.grader import grade
 from pipeline.kaggle.upload import Upload
 from pipeline.runs.records import Receipt
-from pipeline.runs.results import (
-    accuracy_if_validated,
-    load_out_of_fold,
-    load_run_digits,
-    read_run,
-)
+from pipeline.runs.results import accuracy_if_validated, load_out_of_fold, load_run_digits, read_run
 from pipeline.runs.scoring import expect_score
 from pipeline.runs.workspace import Workspace
 

@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.judging.difference import Difference, Outcomes, measure_difference
-from pipeline.runs.scoring import Accuracy, count_correct
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,6 @@ class Comparison:
     def difference(self) -> Difference:
         """How much better B is, and how sure that is."""
         return measure_difference(self._outcomes(self.a), self._outcomes(self.b))
-
-    def accuracies(self, side: Side) -> list[Accuracy]:
-        """Return the accuracy of each of a side's runs, on these images."""
-        return [count_correct(probs, self.labels) for probs in side.probs]
 
     def _outcomes(self, side: Side) -> Outcomes:
         return Outcomes(side.probs.argmax(axis=2) == self.labels, side.trainings)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pipeline.judging.difference import Difference
 from pipeline.judging.evidence import DECISIVE, further_decisive_images
 from pipeline.judging.sides import Comparison, Side
+from pipeline.runs.scoring import count_correct
 
 _MOST_SEEDS = 5
 """More seeds than these on every fold are no realistic advice."""
@@ -116,10 +117,10 @@ def what_would_settle(comparison: Comparison) -> str:
 def _accuracies(name: str, comparison: Comparison, side: Side) -> list[tuple[str, str]]:
     """A line for each run of a side."""
     width = max(len(run) for run in [*comparison.a.runs, *comparison.b.runs])
-    found = zip(side.runs, comparison.accuracies(side), strict=True)
+    accuracies = [count_correct(probs, comparison.labels) for probs in side.probs]
     return [
-        (name if number == 0 else "", f"{run:<{width}}  {accuracy}")
-        for number, (run, accuracy) in enumerate(found)
+        (name if number == 0 else "", f"{run:<{width}}  {accuracies[number]}")
+        for number, run in enumerate(side.runs)
     ]
 
 
