@@ -36,34 +36,27 @@ class Plan(Knobs):
     """Look at data and folds only, and at no run."""
 
     def __call__(self, workspace: Workspace, reporter: Reporter) -> None:
-        """Run the command; nothing is written."""
+        """Say which steps have something to do, or may have: all that come after such a one.
+
+        Nothing is written. Each step looks for itself in the end, and says what is wrong; a damaged
+        file is made again.
+        """
         record = find_run(self.run, workspace) if self.run and not self.competition else None
         slug = self.competition or (record.competition if record else DEFAULT_COMPETITION)
         inputs = workspace.input(get_competition(slug))
-        spec = None if self.data_only else replace(self, competition=slug).specify_any(workspace)
-        reporter.line(" ".join([slug, *due_steps(inputs, spec, workspace)]))
-
-
-def due_steps(
-    inputs: InputPaths, spec: RunSpec | EnsembleSpec | None, workspace: Workspace
-) -> list[str]:
-    """Return the steps that have something to do, or may have: all that come after such a one.
-
-    Each looks for itself in the end, and says what is wrong; a damaged file is made again. Without
-    a run to train and predict, the data alone are looked at.
-    """
-    done: dict[str, Callable[[], bool]] = {
-        "data": lambda: changed_file(inputs, load_manifest(inputs)) is None,
-        "split": lambda: _has_folds(inputs),
-    }
-    if spec is not None:
-        done["train"] = lambda: not is_open(spec, workspace)
-        done["predict"] = lambda: _is_predicted(spec, workspace)
-    steps = list(done)
-    first = next((n for n, step in enumerate(steps) if not _holds(done[step])), len(steps))
-    # Copies with the same bytes need no more than that their times are noted.
-    noted = ["data"] if first > 0 and touched_files(inputs, load_manifest(inputs)) else []
-    return noted + steps[first:]
+        done: dict[str, Callable[[], bool]] = {
+            "data": lambda: changed_file(inputs, load_manifest(inputs)) is None,
+            "split": lambda: _has_folds(inputs),
+        }
+        if not self.data_only:
+            spec = replace(self, competition=slug).specify_any(workspace)
+            done["train"] = lambda: not is_open(spec, workspace)
+            done["predict"] = lambda: _is_predicted(spec, workspace)
+        steps = list(done)
+        first = next((n for n, step in enumerate(steps) if not _holds(done[step])), len(steps))
+        # Copies with the same bytes need no more than that their times are noted.
+        noted = ["data"] if first > 0 and touched_files(inputs, load_manifest(inputs)) else []
+        reporter.line(" ".join([slug, *noted, *steps[first:]]))
 
 
 def _holds(is_done: Callable[[], bool]) -> bool:
