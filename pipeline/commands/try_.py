@@ -16,8 +16,7 @@ from pipeline.data.digits_cache import load_digits
 from pipeline.data.folds import read_folds
 from pipeline.errors import UserError
 from pipeline.judging.evidence import chance_of_decision
-from pipeline.judging.pairing import compare_runs
-from pipeline.judging.sides import Comparison
+from pipeline.judging.pairing import Comparison, compare_runs
 from pipeline.judging.words import describe
 from pipeline.runs.results import load_out_of_fold, read_config
 from pipeline.runs.scoring import count_correct

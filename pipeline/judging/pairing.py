@@ -1,21 +1,66 @@
-"""Compare finished runs, after making sure that they can be compared."""
+"""Two sides of finished runs, after making sure that they can be compared."""
 
-import functools
 from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property, reduce
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.data.competition import get_competition
 from pipeline.data.files import sha256
 from pipeline.data.folds import read_folds
 from pipeline.errors import UserError
-from pipeline.judging.sides import Comparison, Side
+from pipeline.judging.difference import Difference, Outcomes, measure_difference
 from pipeline.runs.records import EnsembleConfig, RunConfig
 from pipeline.runs.results import load_out_of_fold, load_run_digits, read_run
 from pipeline.runs.spec import differences, specify_again
 from pipeline.runs.workspace import Workspace
 
 _Record = RunConfig | EnsembleConfig
+
+
+@dataclass(frozen=True)
+class Side:
+    """One run or more that differ in the seed alone, on the images both sides were validated on."""
+
+    runs: list[str]
+    probs: npt.NDArray[np.float32]
+    """(S, N, K), a run each."""
+    trainings: npt.NDArray[np.integer]
+    """(N,): which of a run's trainings held the image out."""
+
+    @property
+    def mean_probs(self) -> npt.NDArray[np.float32]:
+        """Mean over the seeds, float32 (N, K)."""
+        mean: npt.NDArray[np.float32] = self.probs.mean(axis=0)
+        return mean
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two sides, baseline and change, on the same N validation images."""
+
+    a: Side
+    b: Side
+    rows: npt.NDArray[np.int64]
+    """The images' rows in `train.csv`, (N,), rising."""
+    labels: npt.NDArray[np.integer]
+    """(N,)."""
+    changes: list[str]
+    """What B trains differently from A, a text each."""
+    num_train: int
+    """Rows of `train.csv`."""
+    num_test: int
+    """Images of the leaderboard."""
+
+    @cached_property
+    def difference(self) -> Difference:
+        """How much better B is, and how sure that is."""
+        return measure_difference(self._outcomes(self.a), self._outcomes(self.b))
+
+    def _outcomes(self, side: Side) -> Outcomes:
+        return Outcomes(side.probs.argmax(axis=2) == self.labels, side.trainings)
 
 
 def compare_runs(
@@ -54,7 +99,7 @@ def compare_runs(
     rows = np.arange(len(labels))
     if folds is not None:
         rows = rows[np.isin(row_folds // _num_valid_folds(first_a), list(folds))]
-    rows = functools.reduce(np.intersect1d, [rows, *(each.ids for each in probs.values())])
+    rows = reduce(np.intersect1d, [rows, *(each.ids for each in probs.values())])
     if len(rows) == 0:
         counts = ", ".join(f"{name} {len(each.ids):,}" for name, each in probs.items())
         raise UserError(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pipeline.judging.difference import Difference
 from pipeline.judging.evidence import DECISIVE, further_decisive_images
-from pipeline.judging.sides import Comparison, Side
+from pipeline.judging.pairing import Comparison, Side
 from pipeline.runs.scoring import count_correct
 
 _MOST_SEEDS = 5

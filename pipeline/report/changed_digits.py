@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.judging.sides import Comparison
+from pipeline.judging.pairing import Comparison
 from pipeline.report.contact_sheet import ContactSheet
 
 _COLUMNS = 10

@@ -5,7 +5,7 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from pipeline.judging.sides import Comparison
+from pipeline.judging.pairing import Comparison
 from pipeline.judging.words import headline, list_facts
 from pipeline.report.changed_digits import find_changed, said_of
 from pipeline.report.charts import FIRST, MUTED, draw

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from markupsafe import Markup
 
 from pipeline import __version__
-from pipeline.judging.sides import Comparison
+from pipeline.judging.pairing import Comparison
 from pipeline.report import calibration, classes, comparison, curves, embedding, making, shown
 from pipeline.report.evidence import Evidence
 from pipeline.report.sprites import GUTTER_PX, SpriteSheet
