@@ -68,20 +68,14 @@ class Audit:
         return read_folds(self.inputs.folds, self.digits.train_labels)
 
     @cached_property
-    def _digits_sha256(self) -> str:
-        return load_manifest(self.inputs).digits_sha256
-
-    @cached_property
-    def _folds_sha256(self) -> str:
-        return sha256(self.inputs.folds)
-
-    @property
-    def _neighbours_made_from(self) -> str:
-        return f"{self._digits_sha256}/{self._folds_sha256}"
+    def _hashes(self) -> tuple[str, str]:
+        """Of digits and folds."""
+        return load_manifest(self.inputs).digits_sha256, sha256(self.inputs.folds)
 
     def search_neighbours(self, device: "torch.device", reporter: Reporter) -> Neighbours:
         """Return the nearest images across train, test and folds, searched for only once."""
-        if found := load_neighbours(self.inputs, self._neighbours_made_from):
+        made_from = "/".join(self._hashes)
+        if found := load_neighbours(self.inputs, made_from):
             return found
         train, test = self.digits.train_images, self.digits.test_images
         with reporter.bar("comparing images", len(test) + len(train)) as bar:
@@ -89,16 +83,12 @@ class Audit:
                 test=find_nearest(test, train, device, bar.advance),
                 train=find_nearest_across(train, self.row_folds, device, bar.advance),
             )
-        save_neighbours(self.inputs, found, self._neighbours_made_from)
+        save_neighbours(self.inputs, found, made_from)
         return found
 
     def check_data(self) -> list[Check]:
-        """Look at images, labels and folds.
-
-        Raises:
-            UserError: They are missing or damaged.
-        """
-        neighbours = load_neighbours(self.inputs, self._neighbours_made_from)
+        """Look at images, labels and folds; refuse if they are missing or damaged."""
+        neighbours = load_neighbours(self.inputs, "/".join(self._hashes))
         return check_data(self.digits, self.row_folds, neighbours)
 
     def check_run(self, run: str) -> list[Check]:
@@ -108,9 +98,10 @@ class Audit:
             UserError: There is no such run, or one of its files is damaged.
         """
         record = read_run(run, self.workspace)
-        if record.digits_sha256 != self._digits_sha256:
+        digits_sha256, folds_sha256 = self._hashes
+        if record.digits_sha256 != digits_sha256:
             return [Check("data", "it was trained on other digits than are here now", passed=False)]
-        if record.folds_sha256 != self._folds_sha256:
+        if record.folds_sha256 != folds_sha256:
             text = "it was trained by another folds.csv: what it held out cannot be told"
             return [Check("data", text, passed=False)]
         if isinstance(record, EnsembleConfig):
