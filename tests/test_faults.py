@@ -96,6 +96,8 @@ def test_the_command_line_shows_every_knob_of_a_stage(tiny_workspace):
 
 def test_every_setting_is_listed_with_its_value(tiny_workspace):
     output = finish(start(tiny_workspace.root, "settings", "--set", "batch_size=77"))
-    listed = {line.split()[0]: line for line in output.splitlines()}
+    lines, run = output.split("\n\nthe run of these: ")
+    listed = {line.split()[0]: line for line in lines.splitlines()}
+    assert run.startswith("standard-")
     assert set(listed) == set(Settings.model_fields)
     assert listed["batch_size"].split()[1] == "77"

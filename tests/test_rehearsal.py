@@ -204,10 +204,10 @@ def test_what_a_stand_in_cannot_answer_for_is_left_to_albumentations(folder, nam
     assert not rehearse(name)
 
 
-def plan(name: str) -> tuple[str, bool]:
-    """Return what `plan` says, and whether it imported albumentations."""
+def settings(name: str) -> tuple[str, bool]:
+    """Return what `settings` says, and whether it imported albumentations."""
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "pipeline", "plan", f"--augment={name}"],
+        [sys.executable, "-X", "importtime", "-m", "pipeline", "settings", f"--augment={name}"],
         capture_output=True,
         text=True,
     )
@@ -216,26 +216,26 @@ def plan(name: str) -> tuple[str, bool]:
 
 
 def test_a_run_is_named_after_all_that_its_recipe_is_built_from(folder):
-    name, imported = plan("from_a_helper")
+    name, imported = settings("from_a_helper")
     assert imported
-    assert plan("from_a_helper") == (name, False), "from what was kept"
+    assert settings("from_a_helper") == (name, False), "from what was kept"
     (folder / "pipeline/augment/recipes.py").write_text(RECIPES + "\n# a comment\n")
-    assert plan("from_a_helper") == (name, False), "nothing that means anything was edited"
+    assert settings("from_a_helper") == (name, False), "nothing that means anything was edited"
     edit_helper(folder)
-    other, imported = plan("from_a_helper")
+    other, imported = settings("from_a_helper")
     assert imported
     assert other not in (name, "")
-    assert other.endswith(" open")
+    assert "\nthe run of these: standard-from_a_helper-" in other
 
 
 def test_what_cannot_be_kept_is_built_each_time(folder):
-    name, _ = plan("out_of_a_text")
-    assert plan("out_of_a_text") == (name, True)
+    name, _ = settings("out_of_a_text")
+    assert settings("out_of_a_text") == (name, True)
     edit_helper(folder)
-    assert plan("out_of_a_text")[0] not in (name, "")
+    assert settings("out_of_a_text")[0] not in (name, "")
 
 
 def test_a_run_cannot_be_named_after_chance(folder):
-    said, _ = plan("drawn")
+    said, _ = settings("drawn")
     assert said.startswith("error: recipe 'drawn' is another each time it is built")
-    assert plan("_private")[0].startswith("error: AUGMENT='_private' is not known")
+    assert settings("_private")[0].startswith("error: AUGMENT='_private' is not known")
