@@ -4,6 +4,7 @@ import ast
 import errno
 import importlib
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -106,4 +107,6 @@ def _describe_os_error(error: OSError) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_code = main()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done but Python's own end
+    sys.exit(exit_code)

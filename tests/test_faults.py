@@ -65,7 +65,13 @@ def test_a_read_only_folder_ends_in_one_sentence(tiny_workspace):
 
 
 # As `python -m pipeline`, with a word when Python's own start, which has no sentence, is over.
-BEGINS = "import sys, pipeline.__main__ as m; print('begun', flush=True); sys.exit(m.main())"
+BEGINS = """
+import signal, sys, pipeline.__main__ as m
+print("begun", flush=True)
+code = m.main()
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+sys.exit(code)
+"""
 
 
 @pytest.mark.parametrize("stage", ["split", "predict", "plan"])
