@@ -165,7 +165,10 @@ def test_every_file_is_tried(whole):
 
 
 @pytest.mark.parametrize("name", NEEDED_BY)
-@pytest.mark.parametrize("harm", HARMS)
+@pytest.mark.parametrize(
+    "harm",
+    [each if each == "deleted" else pytest.param(each, marks=pytest.mark.slow) for each in HARMS],
+)
 def test_a_harmed_file_is_mended_by_what_the_errors_say(whole, tmp_path, name, harm):
     file = find(whole.root, name)
     file.chmod(0o644)
@@ -178,7 +181,9 @@ def test_a_harmed_file_is_mended_by_what_the_errors_say(whole, tmp_path, name, h
             assert "Nothing to be done" in whole.make(*command), person.typed
 
 
-@pytest.mark.parametrize("name", [*NEEDED_BY, "all"])
+@pytest.mark.parametrize(
+    "name", ["all", *(pytest.param(each, marks=pytest.mark.slow) for each in NEEDED_BY)]
+)
 @pytest.mark.parametrize("time_ns", [10**18, 2 * 10**18], ids=["older", "newer"])
 def test_another_time_needs_no_advice(whole, name, time_ns):
     for each in files(whole.root) if name == "all" else [name]:
