@@ -48,6 +48,8 @@ IMAGES =
 SEEDS =
 ## for try: the run to beat, with its settings and recipe; empty: the preset as it is
 BASE =
+## for try: which member of an ensemble's PRESET the change is of, as in MEMBER=2
+MEMBER =
 ## for sweep: how many trials, the baseline among them
 TRIALS = 20
 ## for data: the zip downloaded in the browser, or a folder with the CSV files
@@ -78,7 +80,7 @@ MAKEFLAGS += --no-builtin-rules
 
 # make would take a misspelt knob without a word and do something else than was meant.
 KNOB_NAMES := COMPETITION PRESET MODEL AUGMENT AUGMENT_ENGINE SEED EPOCHS VALID FOLDS FOLD JOBS \
-  DEVICE SET RUN RUNS A B IMAGES SEEDS BASE TRIALS ZIP ANY_SIZE MESSAGE SORT CSV FORCE BENCH SLOW PYTHON
+  DEVICE SET RUN RUNS A B IMAGES SEEDS BASE MEMBER TRIALS ZIP ANY_SIZE MESSAGE SORT CSV FORCE BENCH SLOW PYTHON
 TYPED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOB_NAMES),$(TYPED))
 ifneq ($(UNKNOWN),)
@@ -212,7 +214,8 @@ compare:
 
 ## does a change help? trains it and its baseline until that is clear
 try: split
-	@$(PIPELINE) try $(knobs) $(call option,--seeds,SEEDS) $(call option,--base,BASE)
+	@$(PIPELINE) try $(knobs) $(call option,--seeds,SEEDS) $(call option,--base,BASE) \
+	  $(call option,--member,MEMBER)
 
 ## search better values for a recipe; the best is checked on fresh seeds
 sweep: split

@@ -2,13 +2,18 @@
 
 import pytest
 
+from pipeline.commands import knobs as knobs_module
 from pipeline.commands import try_ as turn
 from pipeline.commands.try_ import Try, pair_up, take_turn, try_change
 from pipeline.console import ConsoleReporter, Silent
+from pipeline.data.digits_cache import load_digits
 from pipeline.data.files import read_record
 from pipeline.errors import UserError
 from pipeline.runs.records import RunConfig
+from pipeline.runs.results import load_out_of_fold
+from pipeline.runs.scoring import count_correct
 from pipeline.runs.spec import specify_run
+from pipeline.settings import fields as settings
 from tests import tiny
 from tests.comparison.runs import train_by, validated_rows, write_run
 
@@ -179,3 +184,55 @@ def test_the_knobs_make_the_change_and_the_preset_or_a_run_the_baseline(
 def test_knobs_that_make_no_sense_are_refused(tiny_workspace, knobs, said):
     with pytest.raises(UserError, match=said):
         Try(**knobs)(tiny_workspace, Silent())
+
+
+@pytest.fixture
+def ensemble(tiny_workspace, monkeypatch):
+    """A preset "mine" of two members, the first of whom is trained; settings fit tiny data."""
+    common = {**tiny.SETTINGS, "augment": "none", "epochs": 1}
+    members = [settings.parse_settings(common | {"seed": seed}, "") for seed in (0, 1)]
+    whole = members[0].model_copy(update={"folds": "all-data"})
+
+    def given(preset, overrides):
+        found = [m.model_copy(update={"folds": overrides.get("folds", "0")}) for m in members]
+        return [*found, whole]
+
+    monkeypatch.setattr(knobs_module, "resolve_members", given)
+    return tiny_workspace
+
+
+def try_member(workspace, **knobs):
+    reporter = tiny.Lines()
+    knobs = {"preset": "mine", "folds": "0", "augment": "affine"} | knobs
+    Try(**knobs)(workspace, reporter)
+    return reporter
+
+
+def test_a_change_of_one_member_is_measured_alone_and_in_the_mean_of_all(ensemble):
+    text = try_member(ensemble, member="1").text
+    assert "the mean of all 2 members, with the change in place of one:" in text
+    assert text.endswith("not all are trained; make train PRESET=mine FOLDS=0")
+
+    try_member(ensemble, member="2")
+    reporter = try_member(ensemble, member="1")
+    assert "; all trainings were there" in reporter.text
+    title = reporter.lines.index("\nthe mean of all 2 members, with the change in place of one:")
+    alone, whole = reporter.lines[:title], reporter.lines[title + 1 :]
+    assert any("changed        augment 'none' → 'affine'" in line for line in alone)
+    assert any("changed        augment 'none' → 'affine'" in line for line in whole)
+
+    runs = {
+        (c.settings["augment"], c.settings["seed"]): load_out_of_fold(c.run, ensemble)
+        for c in (read_record(each, RunConfig) for each in ensemble.root.glob("runs/*/config.toml"))
+    }
+    labels = load_digits(ensemble.input(tiny.COMPETITION)).train_labels
+    for side, augment in (("A", "none"), ("B", "affine")):
+        mean = (runs[augment, 0].probs + runs["none", 1].probs) / 2
+        accuracy = count_correct(mean, labels[runs["none", 1].ids])
+        assert any(line.startswith(side) and str(accuracy) in line for line in whole)
+
+
+@pytest.mark.parametrize("member", ["", "3", "x"])
+def test_a_member_that_is_none_is_refused(ensemble, member):
+    with pytest.raises(UserError, match="no member of this preset; choose one: 1: dropout_cnn; 2:"):
+        try_member(ensemble, member=member)

@@ -62,13 +62,15 @@ class Knobs:
         recipe = recipe_text(settings.augment, workspace.recipes)
         return specify_run(self.run, self._preset_name, settings, recipe)
 
-    def specify_any(self, workspace: Workspace) -> RunSpec | EnsembleSpec:
-        """Return the run or the ensemble that the knobs mean.
+    def specify_any(
+        self, workspace: Workspace, given: Mapping[str, str] | None = None
+    ) -> RunSpec | EnsembleSpec:
+        """Return the run or the ensemble that the knobs mean, or others that are `given`.
 
         `RUN` alone, with no knob that would make it another, is what was made under that name:
         its settings need not be repeated.
         """
-        given = self.given()
+        given = self.given() if given is None else given
         if self.run and not self.preset and given.keys() <= EXECUTION_FIELDS:
             record = find_run(self.run, workspace)
             if record and record.competition != self.competition:
@@ -87,7 +89,7 @@ class Knobs:
             specify_run("", preset, settings, recipe_text(settings.augment, workspace.recipes))
             for settings in resolve_members(preset, {"competition": self.competition, **given})
         ]
-        return specify_ensemble(self.run, preset, runs) if runs else self.specify(workspace)
+        return specify_ensemble(self.run, preset, runs) if runs else self.specify(workspace, given)
 
     @property
     def _preset_name(self) -> str:

@@ -46,12 +46,14 @@ class Try(Knobs):
     """Seeds of each side, at most, separated by spaces; empty: the preset's."""
     base: Text = ""
     """A run to be the baseline, with its settings and recipe; empty: the preset as it is."""
+    member: Text = ""
+    """Which member of an ensemble's PRESET changes: 1, 2, ...; the mean of all is compared, too."""
 
     def __call__(self, workspace: Workspace, reporter: Reporter) -> None:
         """Run the command."""
         if self.run or self.seed:
             raise UserError("try names its runs itself and takes SEEDS; leave RUN and SEED out.")
-        if self.base and self.preset:
+        if self.base and (self.preset or self.member):
             raise UserError("the baseline is either PRESET or BASE; leave one of them out.")
         given = self.given()
         both = {name: value for name, value in given.items() if name in OF_BOTH_SIDES}
@@ -60,13 +62,33 @@ class Try(Knobs):
             if config.competition != self.competition:
                 raise UserError(f"run {self.base} belongs to COMPETITION={config.competition}.")
             base = respecify(specify_again(config), both, config.recipe, config.network_sha256)
+            beside: list[str] = []
         else:
-            base = self.specify(workspace, both)
+            base, beside = self._specify_member(workspace, both)
         folds = self.first_folds(base.settings, DEFAULT_NUM_FOLDS)
         augment = given.get("augment")
         recipe = recipe_text(augment, workspace.recipes) if augment else base.recipe
         pairs = pair_up(base, given, recipe, self.seeds.split())
-        try_change(pairs, folds, workspace, reporter, knobs=self.typed())
+        turn = try_change(pairs, folds, workspace, reporter, knobs=self.typed())
+        if beside:
+            say_of_the_whole(turn, self.preset, beside, workspace, reporter)
+
+    def _specify_member(
+        self, workspace: Workspace, both: Mapping[str, str]
+    ) -> tuple[RunSpec, list[str]]:
+        """The baseline, and the names of the other members if the preset is an ensemble."""
+        spec = self.specify_any(workspace, both)
+        runs = [spec] if isinstance(spec, RunSpec) else list(spec.members)
+        runs = [run for run in runs if not run.settings.all_data] or runs
+        number = self.member or ("1" if len(runs) == 1 else "")
+        if number not in [str(k + 1) for k in range(len(runs))]:
+            raise UserError(
+                f"MEMBER={self.member or '(empty)'} is no member of this preset; choose one: "
+                + "; ".join(f"{k}: {run.settings.model}" for k, run in enumerate(runs, 1))
+                + "."
+            )
+        base = runs.pop(int(number) - 1)
+        return base, [run.name for run in runs]
 
 
 def pair_up(
@@ -131,6 +153,21 @@ def try_change(
     for line in ["", *describe(turn.comparison, facts)]:
         reporter.line(line)
     return turn
+
+
+def say_of_the_whole(
+    turn: Turn, preset: str, beside: Sequence[str], workspace: Workspace, reporter: Reporter
+) -> None:
+    """Say what the change of one member does to the mean of all; the others stay as they are."""
+    reporter.line(f"\nthe mean of all {len(beside) + 1} members, with the change in place of one:")
+    folds = sorted({int(each) for each in turn.comparison.a.trainings})
+    if any(not set(folds) <= set(workspace.run(name).finished_folds()) for name in beside):
+        knobs = {"PRESET": preset, "FOLDS": ",".join(map(str, folds))}
+        reporter.line(f"not all are trained; {make_command('train', knobs)}")
+        return
+    a, b = turn.comparison.a.runs, turn.comparison.b.runs
+    for line in describe(compare_runs(a, b, workspace, folds=folds, beside=beside)):
+        reporter.line(line)
 
 
 def take_turn(

@@ -1,6 +1,6 @@
 """Two sides of finished runs, after making sure that they can be compared."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 
@@ -64,19 +64,25 @@ class Comparison:
 
 
 def compare_runs(
-    a: list[str], b: list[str], workspace: Workspace, *, folds: Collection[int] | None = None
+    a: list[str],
+    b: list[str],
+    workspace: Workspace,
+    *,
+    folds: Collection[int] | None = None,
+    beside: Sequence[str] = (),
 ) -> Comparison:
     """Pair two sides image by image, on the rows that all their runs were validated on.
 
     Each side, the baseline and the change, is a run, or several that differ in the seed alone. Only
-    what these `folds` of A's trainings held out is counted; without them, whatever there is.
+    what these `folds` of A's trainings held out is counted; without them, whatever there is. With
+    runs `beside` them, what is compared is each side's mean with these, as members of an ensemble.
 
     Raises:
         UserError: A run is missing or damaged, or they cannot be compared: one is named twice,
             a side's runs differ in more than the seed, competition, data or folds are not the
             same, or no row was held out by all of them.
     """
-    names = [*a, *b]
+    names = [*a, *b, *beside]
     if not (a and b):
         raise UserError('name two sides, as in make compare A=base B=elastic or A="base-1 base-2".')
     if twice := {name for name in names if names.count(name) > 1}:
@@ -107,8 +113,10 @@ def compare_runs(
             "folds of all of them, as in make train FOLDS=0,1."
         )
 
+    counted = {name: each.probs[np.searchsorted(each.ids, rows)] for name, each in probs.items()}
+
     def side_of(runs: list[str]) -> Side:
-        found = [probs[run].probs[np.searchsorted(probs[run].ids, rows)] for run in runs]
+        found = [np.mean([counted[each] for each in (run, *beside)], axis=0) for run in runs]
         trainings = row_folds[rows] // _num_valid_folds(records[runs[0]])
         return Side(runs=runs, probs=np.stack(found), trainings=trainings)
 
