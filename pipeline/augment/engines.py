@@ -54,16 +54,9 @@ def augmented_epochs(
 ) -> tuple[Epochs, str]:
     """Return the epochs of a training, and in words what augments them.
 
-    A recipe is never run with another meaning: what cannot be compiled makes the whole recipe run
-    through albumentations.
-
-    Args:
-        plan: Images, seed, batches.
-        recipe: From `registry.serialise`.
-        engine: "batched", "albumentations", or "auto" for the first of them that can.
-        fuse: Let the batched engine resample once for geometric transforms in a row.
-        device: Where the training computes.
-        num_workers: Processes for albumentations; "auto" for one per core, up to 16.
+    A recipe is never run with another meaning: the engine "auto" runs what cannot be compiled
+    through albumentations, in `num_workers` processes ("auto": one per core, up to 16). To `fuse`
+    is to let the batched engine resample once for geometric transforms in a row.
 
     Raises:
         UserError: Engine "batched" was asked for, and the recipe cannot be compiled.

@@ -1,12 +1,13 @@
 """What predictions cost: a network's, and the whole of `make submission` with its memory."""
 
 from pathlib import Path
+from timeit import timeit
 
 from rich.table import Table
 
 from pipeline.bench.command import Done, run_command
 from pipeline.bench.figures import Figure, Figures, new_table
-from pipeline.bench.rates import prediction, seconds_of
+from pipeline.bench.rates import prediction
 from pipeline.bench.synthetic import synthetic_workspace
 from pipeline.console import Reporter
 from pipeline.data.competition import get_competition
@@ -59,7 +60,7 @@ def measure_prediction(
 
         network, trained, predicted, idle = [], [make("train")], [], []
         for _ in range(num_rounds):
-            network.append(seconds_of(predict))
+            network.append(timeit(predict, number=1))
             bar.advance()
             workspace.run(_RUN).test_probs.unlink(missing_ok=True)
             workspace.submission(_RUN).unlink(missing_ok=True)

@@ -53,13 +53,6 @@ def interleave(
     return Figures(device=str(device), figures=figures)
 
 
-def seconds_of(work: Callable[[], object]) -> float:
-    """Call it once and return how long it took."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
 def calls_per_s(work: Callable[[], object], seconds: float) -> float:
     """Call it for that long at least, and return how often a second; a GPU is waited for."""
     timer = Timer("work()", globals={"work": work}, num_threads=torch.get_num_threads())

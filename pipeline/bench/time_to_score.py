@@ -79,12 +79,8 @@ def measure_time_to_score(
     A preset's time is that of its whole `train_run`: files, validations and all. The notebook's is
     that of its training alone. Nothing is written in the workspace.
 
-    Args:
-        rounds: For each seed, the presets with that seed, of validation fold 0, by name.
-        workspace: Has the competition's data and folds.
-        reporter: Hears of every epoch.
-        on_seed: Called with the figures so far when a round is done: an hour's work is kept.
-        notebook_epochs: Of the notebook's recipe.
+    There is a round for each seed: the presets with that seed, of validation fold 0, by name. After
+    each, `on_seed` gets the figures so far: an hour's work is kept.
 
     Raises:
         UserError: Data or folds are missing.
@@ -107,10 +103,7 @@ def train_notebook(training: FoldTraining, reporter: Reporter, num_epochs: int =
     the device and batches are cut from them by index, which is faster than the notebooks'
     `DataLoader`. The curve's seconds are those of training alone: they stand still in validation.
 
-    Args:
-        training: Whose images, fold 0 held out, whose device and seed; nothing else of it is used.
-        reporter: Hears of every epoch.
-        num_epochs: Passes over the training images.
+    It is on the training's images, but for fold 0, its device and seed; nothing else of it is used.
     """
     held_out, seed = training.row_folds == 0, training.settings.seed
     train, valid = training.images.take(~held_out), training.images.take(held_out)
