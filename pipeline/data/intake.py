@@ -66,6 +66,10 @@ def take_in(
                 shutil.rmtree(leftover)
             manifest, said = _bring(paths, source, fetch, force=force, any_size=any_size)
     except OSError as error:
+        if source and Path(error.filename or "").is_relative_to(source):
+            raise UserError(
+                f"{error.filename} cannot be read: {error.strerror}; nothing was changed."
+            ) from None
         raise UserError(
             f"{_place(paths)} cannot be written: {error.strerror or error}; nothing in it was "
             "changed. It needs about 250 MB and your permission to write."

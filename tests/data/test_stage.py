@@ -284,11 +284,9 @@ def test_writes_that_really_fail(tiny, workspace, paths, archive):
     assert contents(paths.folder) == {}
 
 
-def test_a_folder_that_is_read_only(workspace, archive):
-    folder = workspace.input(get_competition("digit-recognizer")).folder
-    folder.mkdir(parents=True)
-    folder.chmod(0o555)
-    command = [sys.executable, "-m", "pipeline", "data", "--any-size", "--zip", str(archive)]
+def data_without_rights(workspace, source: Path) -> str:
+    """What `data` says on stderr without root's rights, when it fails."""
+    command = [sys.executable, "-m", "pipeline", "data", "--any-size", "--zip", str(source)]
     done = subprocess.run(
         restrained(command),
         cwd=workspace.root,
@@ -297,9 +295,28 @@ def test_a_folder_that_is_read_only(workspace, archive):
         text=True,
     )
     assert done.returncode == 1
+    return done.stderr
+
+
+def test_a_folder_that_is_read_only(workspace, archive):
+    folder = workspace.input(get_competition("digit-recognizer")).folder
+    folder.mkdir(parents=True)
+    folder.chmod(0o555)
     said = "error: input/digit-recognizer cannot be written: Permission denied; "
-    assert done.stderr.startswith(said)
+    assert data_without_rights(workspace, archive).startswith(said)
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("unreadable", [".", "train.csv"])
+def test_a_source_that_may_not_be_read(workspace, csv_folder, unreadable):
+    workspace.root.mkdir()
+    file = csv_folder / unreadable
+    file.chmod(0)
+    try:
+        said = data_without_rights(workspace, csv_folder)
+    finally:
+        file.chmod(0o755)
+    assert said == f"error: {file} cannot be read: Permission denied; nothing was changed.\n"
 
 
 @pytest.mark.parametrize(
