@@ -10,11 +10,7 @@ _COLOURS_OF = {"HueSaturationValue": ("hue_shift_limit", "sat_shift_limit")}
 
 
 def on_grey(part: dict[str, Any]) -> dict[str, Any]:
-    """Return a stored transform as one of the same meaning for grey images, without its warnings.
-
-    Args:
-        part: A part of what `A.to_dict` returns.
-    """
+    """Return a transform, as `A.to_dict` has it, with the same meaning and no warnings on grey."""
     name = part.get("__class_fullname__")
     if name in NOTHING_TO_DO:
         return {"__class_fullname__": "NoOp", "p": part["p"]}

@@ -96,9 +96,7 @@ def pair_up(
 ) -> list[Pair]:
     """Return baseline and change for each seed; without seeds, for the baseline's own.
 
-    Args:
-        given: The settings that make the change, and any of `OF_BOTH_SIDES`.
-        recipe: The change's serialised recipe.
+    The change is made by the `given` settings, any of `OF_BOTH_SIDES` among them, and its recipe.
 
     Raises:
         UserError: A value has the wrong type or is out of its range, a seed comes twice, or the

@@ -118,12 +118,9 @@ class BatchedRecipe:
     def __call__(self, images: Tensor, keys: Tensor, *, dtype: torch.dtype = torch.uint8) -> Tensor:
         """Return the images, each augmented by a draw of its own.
 
-        Args:
-            images: uint8 (B, 1, H, W), on any device; not changed.
-            keys: int64 (B,), on the same device: see `image_keys`. The draw for an image depends
-                on its key alone.
-            dtype: Of the result. `torch.float32` saves a conversion where the next thing is to
-                normalise; the values are the same whole numbers 0..255.
+        Images are uint8 (B, 1, H, W) on any device and stay as they are; an image's draw depends on
+        its key alone, int64 (B,) on that device, see `image_keys`. Another `dtype` has the same
+        whole numbers 0..255: float32 saves a conversion where the next thing is to normalise.
         """
         if not len(images):
             return images.to(dtype)
