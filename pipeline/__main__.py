@@ -11,7 +11,6 @@ from typing import Any
 
 from pipeline.commands import COMMANDS
 from pipeline.errors import UserError
-from pipeline.surroundings import make_do
 
 _PROGRAM = "python -m pipeline"
 
@@ -19,12 +18,13 @@ _PROGRAM = "python -m pipeline"
 def main() -> int:
     """Run the command typed, in the current folder; return the exit code."""
     try:
+        # Imported here: Ctrl-C may come while the libraries are still being loaded.
+        from pipeline.console import ConsoleReporter, make_do
+
         make_do()
         command = _read_command_line()
         if command is None:
             return 0
-        # Imported here: Ctrl-C may come while the libraries are still being loaded.
-        from pipeline.console import ConsoleReporter
         from pipeline.runs.workspace import Workspace
 
         command(Workspace(Path()), ConsoleReporter())

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "pipeline"
 
 # The floors of the house, lowest first: a room imports from those below it and from itself.
 FLOORS = [
-    ["errors", "console", "surroundings", "__init__"],
+    ["errors", "console", "__init__"],
     ["data"],
     ["settings", "augment", "networks"],
     ["runs"],
