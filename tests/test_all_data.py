@@ -115,12 +115,14 @@ def test_folds_warrant_what_their_like_predict_trained_on_all_data(tiny_workspac
         Ensemble(runs="plain two plain-whole", device="cpu")(tiny_workspace, Silent())
 
 
-def test_an_audit_finds_networks_on_all_data_that_nothing_warrants(tiny_workspace):
+@pytest.mark.parametrize("edit", [{"settings": {"epochs": 2}}, {"network_sha256": "another"}])
+def test_an_audit_finds_networks_on_all_data_that_nothing_warrants(tiny_workspace, edit):
     train(tiny.spec(tiny_workspace, "plain", epochs=1), tiny_workspace, Silent())
     train(spec(tiny_workspace, "whole", epochs=1), tiny_workspace, Silent())
     made = Ensemble(runs="plain whole", device="cpu")(tiny_workspace, Silent())
     config = read_config("whole", tiny_workspace)
-    edited = config.model_copy(update={"settings": config.settings | {"epochs": 2}})
+    settings = config.settings | edit.get("settings", {})
+    edited = config.model_copy(update=edit | {"settings": settings})
     write_record(tiny_workspace.run("whole").config, edited)
     checks = Audit(tiny.COMPETITION, tiny_workspace).check_run(made.name)
     assert any("warrant: of the kind of whole" in text for text in findings(checks))

@@ -140,7 +140,7 @@ def check_warranted(on_all_data: Sequence[RunSpec], validated: Sequence[RunSpec]
 def _kind(run: RunSpec) -> str:
     """What a run trains, apart from its seed and what it holds out."""
     settings = run.settings.model_copy(update={"seed": 0, "folds": "0", "valid": 0.1})
-    return json.dumps([settings.identity(), run.recipe], sort_keys=True)
+    return json.dumps([settings.identity(), run.recipe, run.network], sort_keys=True)
 
 
 def data_differences(config: RunConfig, digits_sha256: str, folds_sha256: str) -> list[str]:
