@@ -212,6 +212,8 @@ def test_a_change_of_one_member_is_measured_alone_and_in_the_mean_of_all(ensembl
     text = try_member(ensemble, member="1").text
     assert "the mean of all 2 members, with the change in place of one:" in text
     assert text.endswith("not all are trained; make train PRESET=mine FOLDS=0")
+    text = try_member(ensemble, member="1", valid="0.1").text
+    assert text.endswith("not all are trained; make train PRESET=mine VALID=0.1 FOLDS=0")
 
     try_member(ensemble, member="2")
     reporter = try_member(ensemble, member="1")

@@ -71,7 +71,7 @@ class Try(Knobs):
         pairs = pair_up(base, given, recipe, self.seeds.split())
         turn = try_change(pairs, folds, workspace, reporter, knobs=self.typed())
         if beside:
-            say_of_the_whole(turn, self.preset, beside, workspace, reporter)
+            say_of_the_whole(turn, beside, workspace, reporter, knobs=self.typed())
 
     def _specify_member(
         self, workspace: Workspace, both: Mapping[str, str]
@@ -154,14 +154,20 @@ def try_change(
 
 
 def say_of_the_whole(
-    turn: Turn, preset: str, beside: Sequence[str], workspace: Workspace, reporter: Reporter
+    turn: Turn,
+    beside: Sequence[str],
+    workspace: Workspace,
+    reporter: Reporter,
+    *,
+    knobs: Mapping[str, str],
 ) -> None:
     """Say what the change of one member does to the mean of all; the others stay as they are."""
     reporter.line(f"\nthe mean of all {len(beside) + 1} members, with the change in place of one:")
     folds = sorted({int(each) for each in turn.comparison.a.trainings})
     if any(not set(folds) <= set(workspace.run(name).finished_folds()) for name in beside):
-        knobs = {"PRESET": preset, "FOLDS": ",".join(map(str, folds))}
-        reporter.line(f"not all are trained; {make_command('train', knobs)}")
+        shared = {name: knobs.get(name, "") for name in ("COMPETITION", "PRESET", "VALID")}
+        command = make_command("train", shared | {"FOLDS": ",".join(map(str, folds))})
+        reporter.line(f"not all are trained; {command}")
         return
     a, b = turn.comparison.a.runs, turn.comparison.b.runs
     for line in describe(compare_runs(a, b, workspace, folds=folds, beside=beside)):
