@@ -3,6 +3,7 @@
 import copy
 import csv
 import json
+import math
 import pickle
 import re
 from itertools import islice
@@ -26,6 +27,7 @@ from pipeline.networks import create_model
 from pipeline.runs.probs import load_probs
 from pipeline.runs.records import FoldFacts, RunConfig
 from pipeline.runs.spec import respecify, specify_again
+from pipeline.training import threads
 from pipeline.training.device import choose_device
 from pipeline.training.inference import predict_logits
 from pipeline.training.run import prepare_training
@@ -154,7 +156,8 @@ def test_a_float16_step_that_overflows_is_left_out_and_the_scale_falls(tiny_work
         assert torch.equal(value, before[name])
 
 
-def test_several_threads_end_with_the_same_weights_too(tiny_workspace):
+def test_several_threads_end_with_the_same_weights_too(tiny_workspace, monkeypatch):
+    monkeypatch.setattr(threads, "_FASTER", math.inf)  # whatever else this machine does
     knobs = {"model": "batchnorm_cnn", "batch_size": 60}
     num_threads = torch.get_num_threads()
     torch.set_num_threads(3)

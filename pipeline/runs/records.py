@@ -92,7 +92,7 @@ class FoldFacts(Record):
     """
 
     device: str  # with its arithmetic, in words
-    num_threads: int | None = None
+    num_threads: int | None = None  # None: not known, or another one beside other programs
     host_peak_bytes: int | None = None  # of the training process, without its worker processes
     device_peak_bytes: int | None = None  # of the networks, on a device with memory of its own
 

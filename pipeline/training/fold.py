@@ -208,7 +208,7 @@ class FoldTraining:
         write_history(paths.history, trainer.history)
         machine = FoldFacts(
             device=str(self.device),
-            num_threads=torch.get_num_threads(),
+            num_threads=trainer.threads.constant,
             host_peak_bytes=host_peak_bytes(),
             device_peak_bytes=self.device.peak_bytes(),
         )

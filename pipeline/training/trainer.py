@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from pipeline.runs.scoring import count_correct
 from pipeline.settings.fields import Settings
 from pipeline.training.device import Device
 from pipeline.training.inference import predict_logits, softmax
+from pipeline.training.threads import Threads
 
 
 def learning_rate_at(step: int, num_steps: int, peak: float, warmup: float) -> float:
@@ -57,9 +59,9 @@ class Trainer:
     """One network in training. Its whole state can be taken out and put back between epochs.
 
     On a CPU, the same settings, batches and number of threads give the same weights bit for bit,
-    whatever was put back where. Another number of threads adds in another order (weights differ by
-    up to 8e-6 after nine steps), and so do CUDA's kernels: there weights agree closely, not
-    exactly.
+    whatever was put back where. Another number of threads, which `threads` takes beside other
+    programs, adds in another order (weights differ by up to 8e-6 after nine steps), and so do
+    CUDA's kernels: there weights agree closely, not exactly.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Trainer:
             device.torch.type, enabled=device.dtype == torch.float16
         )
         self._averaged: nn.Module | None = copy.deepcopy(self.model) if settings.ema else None
+        self.threads = Threads()
         self.history: list[EpochNumbers] = []
         torch.manual_seed(derive_seed(settings.seed, "dropout", stream))
 
@@ -154,28 +157,31 @@ class Trainer:
         settings = self._settings
         num_steps = settings.epochs * self._steps_per_epoch
         first_step = self.num_epochs_done * self._steps_per_epoch
-        for step, (images, labels) in enumerate(batches, first_step):
-            learning_rate = learning_rate_at(
-                step, num_steps, settings.learning_rate, settings.warmup
-            )
-            for group in self._optimizer.param_groups:
-                group["lr"] = learning_rate
-            loss = self._loss(images, labels)
-            self._optimizer.zero_grad(set_to_none=True)
-            self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-            self._scaler.step(self._optimizer)
-            self._scaler.update()
-            # Summed on the device: to read a loss would make the host wait for it at every step.
-            losses.append(loss.detach())
-            loss_sum += losses[-1] * len(images)
-            self._average_weights(step)
-            num_images += len(images)
-            note = ""
-            if on_cpu:
-                if not math.isfinite(mean := float(loss_sum) / num_images):
-                    break
-                note = f"loss {mean:.4f}"
-            on_batch(len(images), note)
+        with self.threads.in_use():
+            for step, (images, labels) in enumerate(batches, first_step):
+                if on_cpu:
+                    self.threads.before_step(partial(self._rehearsal, images, labels))
+                learning_rate = learning_rate_at(
+                    step, num_steps, settings.learning_rate, settings.warmup
+                )
+                for group in self._optimizer.param_groups:
+                    group["lr"] = learning_rate
+                loss = self._loss(self.model, images, labels)
+                self._optimizer.zero_grad(set_to_none=True)
+                self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+                self._scaler.step(self._optimizer)
+                self._scaler.update()
+                # Summed on the device: reading a loss makes the host wait for it at every step.
+                losses.append(loss.detach())
+                loss_sum += losses[-1] * len(images)
+                self._average_weights(step)
+                num_images += len(images)
+                note = ""
+                if on_cpu:
+                    if not math.isfinite(mean := float(loss_sum) / num_images):
+                        break
+                    note = f"loss {mean:.4f}"
+                on_batch(len(images), note)
         train_loss = float(loss_sum) / num_images
         epoch = self.num_epochs_done + 1
         if not math.isfinite(train_loss):
@@ -201,13 +207,23 @@ class Trainer:
         """Whether the weights that predict are numbers: no loss follows the last step of all."""
         return all(bool(each.isfinite().all()) for each in self.final_model.state_dict().values())
 
-    def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
+    def _rehearsal(self, images: Tensor, labels: Tensor) -> Callable[[], None]:
+        """What computes as a step does, without a trace in the network or in random numbers."""
+        model = copy.deepcopy(self.model)
+
+        def step() -> None:
+            with torch.random.fork_rng(devices=[]):
+                self._loss(model, images, labels).backward()  # type: ignore[no-untyped-call]
+
+        return step
+
+    def _loss(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """The batch's mean cross-entropy, on the device."""
         images = images.to(self._device.torch, non_blocking=True)
         labels = labels.to(self._device.torch, non_blocking=True)
         inputs = self.preprocessing(images).contiguous(memory_format=torch.channels_last)
         with self._device.autocast():
-            logits = self.model(inputs)
+            logits = model(inputs)
         return F.cross_entropy(
             logits.float(), labels, label_smoothing=self._settings.label_smoothing
         )
