@@ -58,6 +58,8 @@ ZIP =
 ANY_SIZE =
 ## for submit: words sent along with the submission
 MESSAGE =
+## for kernel: the session's time limit at Kaggle, 0.2 to 12 hours
+HOURS = 1
 ## for runs: newest, name, preset, network, recipe, seed, folds, accuracy, time, score
 SORT =
 ## for runs and leaderboard: 1 prints CSV instead of a table
@@ -80,7 +82,8 @@ MAKEFLAGS += --no-builtin-rules
 
 # make would take a misspelt knob without a word and do something else than was meant.
 KNOB_NAMES := COMPETITION PRESET MODEL AUGMENT AUGMENT_ENGINE SEED EPOCHS VALID FOLDS FOLD JOBS \
-  DEVICE SET RUN RUNS A B IMAGES SEEDS BASE MEMBER TRIALS ZIP ANY_SIZE MESSAGE SORT CSV FORCE BENCH SLOW PYTHON
+  DEVICE SET RUN RUNS A B IMAGES SEEDS BASE MEMBER TRIALS ZIP ANY_SIZE MESSAGE HOURS \
+  SORT CSV FORCE BENCH SLOW PYTHON
 TYPED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOB_NAMES),$(TYPED))
 ifneq ($(UNKNOWN),)
@@ -130,7 +133,7 @@ of_competition = $(if $(and $(RUN),$(filter-out $(TYPED),COMPETITION)),,--compet
 # The plan is asked once: what is due, of data, split, train and predict. `shell` sees nothing of what
 # is exported.
 RUN_GOALS := $(filter train cv predict submission submit,$(MAKECMDGOALS))
-DATA_GOALS := $(filter data split preview try sweep audit bench,$(MAKECMDGOALS))
+DATA_GOALS := $(filter data split kernel preview try sweep audit bench,$(MAKECMDGOALS))
 ifdef ENVIRONMENT_READY
 ifneq ($(RUN_GOALS)$(DATA_GOALS),)
 PLAN := $(shell $(foreach name,$(KNOB_NAMES),$(name)=$(call quote,$($(name)));) \
@@ -150,7 +153,7 @@ if_due = $(if $(filter $(1),$(DUE)),@$(PIPELINE) $(1) $(2))
 
 # ---- The way through
 
-.PHONY: help demo test data split settings models preview train cv predict submission ensemble submit compare try sweep audit runs leaderboard report bench lint clean distclean
+.PHONY: help demo test data split settings models preview train kernel cv predict submission ensemble submit compare try sweep audit runs leaderboard report bench lint clean distclean
 
 ## print this list
 help:
@@ -188,6 +191,10 @@ models:
 ## train the network; goes on where an interrupted training stopped
 train: split
 	$(call if_due,train,$(knobs) $(if $(RETRAIN),--force))
+
+## the same on Kaggle's own GPUs, for an account without one: push, wait, fetch
+kernel: split
+	@$(PIPELINE) kernel $(knobs) $(call option,--hours,HOURS) $(if $(call forced,kernel),--force)
 
 ## train every fold, at once where that is faster, and write submissions/<run>.csv
 cv: predict

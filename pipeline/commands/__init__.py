@@ -6,7 +6,8 @@ typed and no other: `make` asks the plan at every call, and torch alone takes se
 """
 
 COMMANDS = (
-    *("data", "split", "settings", "preview", "models", "plan", "train", "predict", "ensemble"),
-    *("submit", "compare", "try", "sweep", "report", "audit", "runs", "leaderboard", "bench"),
+    *("data", "split", "settings", "preview", "models", "plan", "train", "kernel", "predict"),
+    *("ensemble", "submit", "compare", "try", "sweep", "report", "audit", "runs", "leaderboard"),
+    "bench",
 )
 """Their names, on the way from the data to the score; `plan` is for make alone to ask."""

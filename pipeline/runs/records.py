@@ -95,6 +95,7 @@ class FoldFacts(Record):
     num_threads: int | None = None  # None: not known, or another one beside other programs
     host_peak_bytes: int | None = None  # of the training process, without its worker processes
     device_peak_bytes: int | None = None  # of the networks, on a device with memory of its own
+    place: str = ""  # on which other machine, with which libraries; empty: by this workspace
 
     @property
     def memory(self) -> str:

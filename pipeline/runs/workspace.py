@@ -116,6 +116,10 @@ class Workspace:
         """The serialised forms of augmentation recipes, each under a hash of its source."""
         return self.root / "runs" / ".recipes"
 
+    def kernel(self, run: str) -> Path:
+        """What was started at Kaggle to train a run, until that is here."""
+        return self.root / "runs" / ".kernels" / f"{check_run_name(run)}.json"
+
     @property
     def bench(self) -> Path:
         """The figures of the last benchmark."""

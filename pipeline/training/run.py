@@ -1,5 +1,6 @@
 """Train one run: a network per fold asked for, resumable after every epoch."""
 
+import contextlib
 import shutil
 from dataclasses import replace
 from importlib import metadata
@@ -136,6 +137,16 @@ def _train_folds(
             training.train(fold, paths.fold(fold), reporter)
 
 
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that decide the numbers, as far as they are known."""
+    versions = {}
+    for name in _LIBRARIES:
+        # OpenCV comes by several names.
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions
+
+
 def _new_config(spec: RunSpec, inputs: InputPaths) -> RunConfig:
     return RunConfig(
         run=spec.name,
@@ -143,7 +154,7 @@ def _new_config(spec: RunSpec, inputs: InputPaths) -> RunConfig:
         code_version=__version__,
         digits_sha256=load_manifest(inputs).digits_sha256,
         folds_sha256=sha256(inputs.folds),
-        libraries={name: metadata.version(name) for name in _LIBRARIES},
+        libraries=library_versions(),
         settings=spec.settings.model_dump(),
         recipe=spec.recipe,
         network_sha256=spec.network,

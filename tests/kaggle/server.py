@@ -55,6 +55,8 @@ class _Handler(BaseHTTPRequestHandler):
             name, body = "Storage", dict(self.headers)
         elif path.startswith("/upload/"):
             name, body = "Upload", dict(self.headers)
+        elif path.startswith("/output/"):
+            name, body = "Output", dict(self.headers)
         else:
             name, body = path.rpartition("/")[2], json.loads(content or b"{}")
         with self.kaggle._mutex:
@@ -70,6 +72,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(fault)
             case _ if name == "Storage":
                 self._send_archive(fault)
+            case _ if name == "Output":
+                self._send_file(self.kaggle._machines.read(path))
             case _ if name == "Upload":
                 with self.kaggle._mutex:
                     self.kaggle.uploads[path.rpartition("/")[2]] = content
@@ -108,6 +112,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _send_file(self, content: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
     def _redirect(self, address: str) -> None:
         self.send_response(302)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.kaggle.sessions import Sessions
+
 USERNAME = "somebody"
 KEY = "0123456789abcdef-the-secret-key"
 TOKEN = "KGAT_fedcba9876543210-the-secret-token"
@@ -78,6 +80,7 @@ class KaggleServer:
         scoring_error: If given, submissions end as ERROR with this description.
         storage: Where the archive is said to lie.
         token: The API token that is accepted.
+        sessions: What runs the scripts that are pushed.
         requests: (name, JSON body or headers) of everything asked, in order.
     """
 
@@ -96,6 +99,7 @@ class KaggleServer:
     uploads: dict[str, bytes] = field(default_factory=dict)
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     port: int = 0
+    sessions: Sessions | None = None
     _faults: list[list[Any]] = field(default_factory=list)
     _polls_left: dict[int, int] = field(default_factory=dict)
     _mutex: threading.RLock = field(default_factory=threading.RLock)
@@ -196,3 +200,22 @@ class KaggleServer:
 
     def _get_submission_limits(self, body: dict[str, Any]) -> Answer:
         return Answer(200, {"numToday": 5 - self.num_allowed, "numAllowedNow": self.num_allowed})
+
+    def _save_kernel(self, body: dict[str, Any]) -> Answer:
+        return Answer(200, self._machines.save(body))
+
+    def _get_kernel_session_status(self, body: dict[str, Any]) -> Answer:
+        found = self._machines.status(body)
+        return Answer(200, found) if found else refusal(403, "Permission 'kernels.get' was denied")
+
+    def _list_kernel_session_output(self, body: dict[str, Any]) -> Answer:
+        found = self._machines.output(body)
+        return Answer(200, found) if found else refusal(403, "Permission 'kernels.get' was denied")
+
+    def _get_accelerator_quota_statistics(self, body: dict[str, Any]) -> Answer:
+        return Answer(200, self._machines.quota())
+
+    @property
+    def _machines(self) -> Sessions:
+        assert self.sessions is not None
+        return self.sessions

@@ -1,0 +1,235 @@
+"""`make kernel` with the real `kaggle` command against a loopback Kaggle that runs the script."""
+
+import ast
+import base64
+import io
+import json
+import re
+import shutil
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+
+from pipeline.commands.kernel import Kernel
+from pipeline.commands.train import Train
+from pipeline.data.files import read_record
+from pipeline.errors import UserError
+from pipeline.runs.records import FoldFacts, RunConfig
+from pipeline.runs.workspace import Workspace
+from tests.kaggle.server import KEY, Answer, Drop, KaggleServer
+from tests.kaggle.sessions import Sessions
+from tests.lines import Lines
+
+pytestmark = pytest.mark.machine
+
+KNOBS = {
+    "competition": "digit-recognizer",
+    "model": "plain_cnn",
+    "augment": "none",
+    "epochs": "2",
+    "folds": "0,1",
+    "device": "cpu",
+    "set": "batch_size=64",
+}
+
+
+@pytest.fixture
+def sessions(
+    kaggle_server: KaggleServer, workspace: Workspace, tmp_path: Path
+) -> Iterator[Sessions]:
+    """Kaggle's machines, with the workspace's own CSV files mounted."""
+    mounted = tmp_path / "mounted" / "competitions" / "digit-recognizer"
+    mounted.mkdir(parents=True)
+    for file in workspace.root.glob("input/digit-recognizer/*.csv"):
+        if file.name != "folds.csv":
+            shutil.copy(file, mounted)
+    kaggle_server.sessions = Sessions(tmp_path / "sessions", tmp_path / "mounted")
+    yield kaggle_server.sessions
+    kaggle_server.sessions.close()
+
+
+def kernel(workspace: Workspace, reporter: Lines | None = None, **knobs: Any) -> Lines:
+    """Type `make kernel`; return what it said."""
+    reporter = reporter or Lines()
+    Kernel(**KNOBS | knobs)(workspace, reporter, poll_s=0.2)
+    return reporter
+
+
+def the_run(workspace: Workspace) -> str:
+    """The name of the run that the knobs mean."""
+    return Kernel(**KNOBS).specify_any(workspace).name
+
+
+class Leaving(Lines):
+    """Types Ctrl-C when it reads such a line."""
+
+    def __init__(self, at: str) -> None:
+        super().__init__()
+        self._at = at
+
+    def line(self, text: str) -> None:
+        super().line(text)
+        if self._at in text:
+            raise KeyboardInterrupt
+
+
+def test_what_was_trained_there_is_the_run_that_would_have_been_trained_here(
+    workspace, kaggle_server, sessions
+):
+    here = Lines()
+    Train(**KNOBS | {"run": "here"})(workspace, here)
+    with pytest.raises(KeyboardInterrupt):
+        kernel(workspace, Leaving("at Kaggle: running"))
+    said = kernel(workspace).text  # the same command goes on
+    assert "started before" in said
+    assert "epoch 2/2" in said
+    assert "the session ended: finished" in said
+    assert "2 folds, out of fold: accuracy" in said
+    assert kaggle_server.count("SaveKernel") == 1, "nothing is pushed twice"
+
+    name = the_run(workspace)
+    there, mine = workspace.run(name), workspace.run("here")
+    for fold in (0, 1):
+        theirs, ours = load_file(there.fold(fold).weights), load_file(mine.fold(fold).weights)
+        assert all(np.array_equal(theirs[key], ours[key]) for key in ours)
+        facts = read_record(there.fold(fold).facts, FoldFacts)
+        assert "Kaggle (somebody/" in facts.place
+        assert "torch 2" in facts.place
+    config = read_record(there.config, RunConfig)
+    assert config.settings["device"] == "cpu", "as it was asked for here"
+    assert not workspace.kernel(name).exists()
+    assert "nothing to train" in kernel(workspace).text
+    assert kaggle_server.count("SaveKernel") == 1
+
+    request = next(iter(sessions.pushed.values())).request
+    assert request["isPrivate"] is True
+    assert request["enableInternet"] is False
+    assert request["machineShape"] == "NvidiaTeslaT4"
+    assert request["competitionDataSources"] == ["digit-recognizer"]
+    assert request["sessionTimeoutSeconds"] == 3600
+    assert len(request["newTitle"]) <= 50
+    ast.parse(request["text"])
+    assert KEY not in request["text"]
+    assert str(Path.home()) not in request["text"]
+
+
+def refused(workspace: Workspace, **knobs: Any) -> str:
+    with pytest.raises(UserError) as caught:
+        kernel(workspace, **knobs)
+    return str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("Maximum batch GPU session count of 2 reached.", "wait until one has ended"),
+        ("Maximum weekly GPU quota of 30.00 hours reached.", "after 2026-01-10"),
+        ("Phone verification is needed", "https://www.kaggle.com/settings"),
+        ("Notebook is too strange", 'refused the script with the words "Notebook is too strange"'),
+    ],
+)
+def test_a_refused_push_says_why_and_leaves_nothing(workspace, sessions, said, expected):
+    sessions.refuse = said
+    assert expected in refused(workspace)
+    assert not workspace.kernel(the_run(workspace)).exists()
+
+
+@pytest.mark.slow
+def test_a_used_up_quota_is_known_before_anything_is_pushed(workspace, kaggle_server, sessions):
+    sessions.hours_used = 30.0
+    assert "there are new ones after 2026-01-10" in refused(workspace)
+    assert kaggle_server.count("SaveKernel") == 0
+
+
+@pytest.mark.slow
+def test_a_push_whose_answer_was_lost_is_found_again(workspace, kaggle_server, sessions):
+    kaggle_server.fault("SaveKernel", Drop(after=True), times=1)
+    assert "the connection to Kaggle" in refused(workspace)
+    sessions.end = ("CANCEL_ACKNOWLEDGED", "")
+    said = refused(workspace)
+    assert "was stopped" in said
+    assert kaggle_server.count("SaveKernel") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (("ERROR", "Your notebook tried to allocate more memory than is available."), "memory"),
+        (("CANCEL_ACKNOWLEDGED", ""), "was stopped and left nothing"),
+        (("COMPLETE", ""), "ended and left nothing"),
+    ],
+)
+def test_a_session_that_left_nothing_is_told_with_its_page(workspace, sessions, end, expected):
+    sessions.end = end
+    said = refused(workspace)
+    assert expected in said
+    assert "https://www.kaggle.com/code/somebody/" in said
+    assert "FORCE=1" in said
+
+
+@pytest.mark.slow
+def test_a_damaged_output_is_fetched_again_by_the_same_command(workspace, kaggle_server, sessions):
+    sessions.spoil = True
+    assert "another checksum" in refused(workspace)
+    sessions.spoil = False
+    assert "the session ended: finished" in kernel(workspace).text
+    assert kaggle_server.count("SaveKernel") == 1
+
+
+@pytest.mark.slow
+def test_a_session_without_the_competitions_files_says_so(workspace, sessions, tmp_path):
+    sessions.lost_sources = True
+    assert "accept the rules" in refused(workspace)
+
+
+@pytest.mark.slow
+def test_a_deleted_session_and_a_network_fault_are_told_apart(workspace, kaggle_server, sessions):
+    with pytest.raises(KeyboardInterrupt):
+        kernel(workspace, Leaving("started; look at it"))
+    kaggle_server.fault("GetKernelSessionStatus", Answer(200, "<html>sign in</html>"), times=5)
+    assert "the same command waits for it" in refused(workspace)
+    sessions.pushed.clear()
+    assert "knows no session somebody/" in refused(workspace)
+
+
+@pytest.mark.slow
+def test_time_that_is_up_brings_home_what_is_finished(workspace, kaggle_server, sessions):
+    """120 s before its end a session stops: at 0.2 h, after 600; here, nearly at once."""
+    with pytest.raises(KeyboardInterrupt):
+        kernel(workspace, Leaving("started; look at it"), epochs="400")
+    # As if the ten minutes were over soon: the script that runs is this one.
+    session = next(iter(sessions.pushed.values()))
+    session.request["text"] = shortened(session.request["text"], seconds=150)
+    said = refused(workspace, epochs="400")
+    assert "2 networks are not finished" in said
+
+
+def shortened(script: str, seconds: float) -> str:
+    """The same script with less time."""
+    packed = re.search(r'PACKED = "(.*)"', script)[1]
+    content, buffer = io.BytesIO(base64.b85decode(packed)), io.BytesIO()
+    with (
+        tarfile.open(fileobj=content, mode="r:xz") as source,
+        tarfile.open(fileobj=buffer, mode="w:xz") as target,
+    ):
+        for member in source:
+            content = source.extractfile(member).read()
+            if member.name == "job.json":
+                content = json.dumps(json.loads(content) | {"seconds": seconds}).encode()
+                member.size = len(content)
+            target.addfile(member, io.BytesIO(content))
+    return script.replace(packed, base64.b85encode(buffer.getvalue()).decode())
+
+
+def test_what_is_not_asked_of_the_network(workspace, kaggle_server, monkeypatch, sessions):
+    assert "HOURS=13 must be a number of hours, 0.2 to 12" in refused(workspace, hours="13")
+    monkeypatch.delenv("KAGGLE_KEY")
+    assert "there are no Kaggle credentials" in refused(workspace)
+    assert kaggle_server.requests == []
