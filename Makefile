@@ -32,6 +32,8 @@ FOLD =
 JOBS =
 ## where to compute: cuda, mps, cpu, or auto for the best there is
 DEVICE =
+## a Ray cluster whose nodes train: auto, or ray://host:10001; empty: this machine
+CLUSTER =
 ## any other settings, listed by make settings: SET="batch_size=256 dropout=0.3"
 SET =
 ## name of the run; empty: made from the settings
@@ -82,7 +84,7 @@ MAKEFLAGS += --no-builtin-rules
 
 # make would take a misspelt knob without a word and do something else than was meant.
 KNOB_NAMES := COMPETITION PRESET MODEL AUGMENT AUGMENT_ENGINE SEED EPOCHS VALID FOLDS FOLD JOBS \
-  DEVICE SET RUN RUNS A B IMAGES SEEDS BASE MEMBER TRIALS ZIP ANY_SIZE MESSAGE HOURS \
+  DEVICE CLUSTER SET RUN RUNS A B IMAGES SEEDS BASE MEMBER TRIALS ZIP ANY_SIZE MESSAGE HOURS \
   SORT CSV FORCE BENCH SLOW PYTHON
 TYPED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOB_NAMES),$(TYPED))
@@ -115,7 +117,8 @@ knobs = $(of_competition) \
   $(call option,--augment-engine,AUGMENT_ENGINE) \
   $(call option,--seed,SEED) $(call option,--epochs,EPOCHS) $(call option,--valid,VALID) \
   $(call option,--folds,$(if $(FOLD),FOLD,FOLDS)) $(call option,--jobs,JOBS) \
-  $(call option,--device,DEVICE) $(call option,--set,SET) $(call option,--run,RUN)
+  $(call option,--device,DEVICE) $(call option,--cluster,CLUSTER) $(call option,--set,SET) \
+  $(call option,--run,RUN)
 
 # Cross-validation trains every fold, unless it is told which.
 ifneq ($(filter cv,$(MAKECMDGOALS)),)

@@ -25,7 +25,7 @@ from pipeline.runs.spec import EnsembleSpec, RunSpec
 from pipeline.runs.workspace import Workspace
 from pipeline.training.ensemble import train_ensemble
 from pipeline.training.forecast import in_words
-from pipeline.training.run import prepare_training, train_run
+from pipeline.training.run import prepare_training, train_run, unfinished_folds
 from pipeline.training.session import Job, JobRun, lay_down, pack
 
 _MIN_HOURS, _MAX_HOURS = 0.2, 12.0
@@ -98,10 +98,7 @@ def _left(spec: RunSpec | EnsembleSpec, workspace: Workspace) -> list[JobRun]:
     """The runs with networks that are not finished here."""
     left = []
     for run in [spec] if isinstance(spec, RunSpec) else spec.members:
-        training, paths = prepare_training(run, workspace), workspace.run(run.name)
-        numbers = run.settings.fold_numbers
-        folds = [fold for fold in numbers if not training.is_finished(paths.fold(fold))]
-        if folds:
+        if folds := unfinished_folds(prepare_training(run, workspace), workspace.run(run.name)):
             text = run.settings.folds if run.settings.all_data else ",".join(map(str, folds))
             left.append(JobRun.of(run, text))
     return left

@@ -50,6 +50,8 @@ class Knobs:
     """Folds trained at once."""
     device: Text = ""
     """auto, cuda, mps or cpu."""
+    cluster: Text = ""
+    """A Ray cluster to train on: auto, or ray://host:10001; empty: this machine."""
     set: Text = ""
     """Any other settings: "name=value name=value"."""
     run: Text = ""
@@ -100,7 +102,7 @@ class Knobs:
         """Return the settings that were typed, by their own knobs and by SET."""
         own = (
             *("model", "augment", "augment_engine", "seed", "epochs", "valid", "folds"),
-            *("jobs", "device"),
+            *("jobs", "device", "cluster"),
         )
         given = {name: getattr(self, name) for name in own if getattr(self, name)}
         extra = parse_assignments(self.set)

@@ -9,7 +9,10 @@ from pipeline.data.competition import COMPETITIONS
 from pipeline.data.folds import ALL_DATA, NUM_FOLDS
 from pipeline.errors import UserError
 
-EXECUTION_FIELDS = frozenset({"folds", "jobs", "device", "num_workers", "predict_batch_size"})
+EXECUTION_FIELDS = frozenset(
+    {"folds", "jobs", "device", "num_workers", "predict_batch_size"}
+    | {"cluster", "task_cpus", "gpu_share"}
+)
 """Fields that say where and how much is computed, not what; they do not tell runs apart."""
 
 
@@ -60,6 +63,15 @@ class Settings(BaseModel):
     )
     device: Literal["auto", "cuda", "mps", "cpu"] = Field(
         "auto", description="Where to compute; auto: CUDA, then MPS, then CPU."
+    )
+    cluster: str = Field(
+        "", description="Ray cluster that trains: auto or ray://host:10001; empty: this machine."
+    )
+    task_cpus: int = Field(
+        1, ge=1, le=256, description="CPUs and threads of each network on a cluster."
+    )
+    gpu_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="Share of a GPU of each network on a cluster that has some."
     )
     num_workers: Annotated[int, Field(ge=0, le=256)] | Literal["auto"] = Field(
         "auto",

@@ -25,7 +25,7 @@ from pipeline.runs.spec import EnsembleSpec, RunSpec, check_warranted, fingerpri
 from pipeline.runs.workspace import Workspace
 from pipeline.training.forecast import Forecast
 from pipeline.training.inference import predict_run
-from pipeline.training.run import train_run
+from pipeline.training.run import train_run, train_together
 
 
 def train_ensemble(
@@ -36,6 +36,9 @@ def train_ensemble(
     What is returned and raised is that of `train_run` and `combine_runs`.
     """
     reporter.line(f"{spec.name}: the mean of {len(spec.members)} runs")
+    if spec.members[0].settings.cluster:
+        train_together(spec.members, workspace, reporter, force=force)
+        force = False
     forecast = Forecast(spec.members, workspace, from_scratch=force)
     networks_shown = set()
     for number, member in enumerate(spec.members, 1):

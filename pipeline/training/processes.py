@@ -4,11 +4,13 @@ import contextlib
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.queues import SimpleQueue
+from typing import Any
 
 import torch
 
@@ -60,7 +62,7 @@ def train_in_processes(
         folds_left.put(fold)
     # Never written to. When this process closes its end, if only by dying, the workers exit.
     their_lifeline, lifeline = context.Pipe(duplex=False)
-    workers: list[_Worker] = []
+    workers: list[tuple[HelperProcess, Listener]] = []
     try:
         for number in range(num_jobs):
             helper = HelperProcess.start(
@@ -70,18 +72,21 @@ def train_in_processes(
                 what="a training process",
                 advice="the same command goes on from its last epoch, JOBS=1 with one at a time",
             )
-            workers.append(_Worker(helper, reporter))
-        speaking = {worker.helper.messages: worker for worker in workers}
+            workers.append((helper, Listener(reporter)))
+        speaking = {helper.messages: (helper, listener) for helper, listener in workers}
         while speaking:
             for messages in wait(list(speaking)):
                 assert isinstance(messages, Connection)
-                if not speaking[messages].hear():
+                helper, listener = speaking[messages]
+                try:
+                    listener.hear(*helper.hear())
+                except EOFError:
                     del speaking[messages]
     finally:
         lifeline.close()
-        for worker in workers:
-            worker.helper.process.join()
-            worker.bars.close()
+        for helper, listener in workers:
+            helper.process.join()
+            listener.bars.close()
 
 
 def _work(  # noqa: PLR0917 (a process is given all by place)
@@ -107,7 +112,8 @@ def _work(  # noqa: PLR0917 (a process is given all by place)
         with advising_on_memory(training.what_to_lower):
             while (fold := folds_left.get()) is not None:
                 name = fold_name(fold)
-                training.train(fold, paths.fold(fold), _RemoteReporter(messages, name))
+                say = partial(_send, messages)
+                training.train(fold, paths.fold(fold), RemoteReporter(say, name))
     except (UserError, OSError) as error:
         _send(messages, error)
     except Exception as error:
@@ -131,41 +137,39 @@ def _exit_after(lifeline: Connection) -> None:
     os._exit(1)
 
 
-class _RemoteReporter(Reporter, Bar):
-    """Sends what a worker says to the process that started it, with the fold's name."""
+class RemoteReporter(Reporter, Bar):
+    """Sends what a training far away says, with the fold's name, to where a `Listener` hears it."""
 
-    def __init__(self, messages: Connection, name: str) -> None:
-        self._messages, self._name = messages, name
+    def __init__(self, send: Callable[[tuple[object, ...]], None], name: str) -> None:
+        self._send, self._name = send, name
 
     def line(self, text: str) -> None:
+        """Send a line, with the fold's name if it does not begin with that."""
         named = text if text.startswith(self._name) else f"{self._name}: {text}"
-        _send(self._messages, ("line", named))
+        self._send(("line", named))
 
     @contextlib.contextmanager
     def bar(self, label: str, total: int) -> Iterator[Bar]:
-        _send(self._messages, ("open_bar", f"{self._name}, {label}", total))
+        """Send that a bar begins, and that it ends."""
+        self._send(("open_bar", f"{self._name}, {label}", total))
         yield self
-        _send(self._messages, ("close_bar",))
+        self._send(("close_bar",))
 
     def advance(self, amount: int = 1, note: str = "") -> None:
-        _send(self._messages, ("advance", amount, note))
+        """Send how far the bar came on."""
+        self._send(("advance", amount, note))
 
 
 @dataclass
-class _Worker:
-    """A worker process as seen from the one that started it."""
+class Listener:
+    """Hands on to the reporter what one `RemoteReporter` sends."""
 
-    helper: HelperProcess
     reporter: Reporter
     bars: ExitStack = field(default_factory=ExitStack)
     _bar: Bar = field(default_factory=Bar)
 
-    def hear(self) -> bool:
-        """Pass one message on to the reporter, or raise it; return whether more may come."""
-        try:
-            what, *arguments = self.helper.hear()
-        except EOFError:
-            return False
+    def hear(self, what: str, *arguments: Any) -> None:
+        """Show one message."""
         if what == "line":
             self.reporter.line(*arguments)
         elif what == "open_bar":
@@ -175,4 +179,3 @@ class _Worker:
         else:
             assert what == "advance"
             self._bar.advance(*arguments)
-        return True

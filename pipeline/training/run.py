@@ -2,8 +2,9 @@
 
 import contextlib
 import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
-from importlib import metadata
 
 import numpy as np
 
@@ -33,12 +34,12 @@ from pipeline.runs.spec import (
     specify_again,
 )
 from pipeline.runs.workspace import RunPaths, Workspace
+from pipeline.training.cluster import ClusterJob, train_on_cluster
 from pipeline.training.device import choose_device
 from pipeline.training.fold import FoldTraining, fold_name
 from pipeline.training.memory import advising_on_memory
 from pipeline.training.processes import choose_num_jobs, train_in_processes
-
-_LIBRARIES = ("torch", "albumentations", "opencv-python-headless", "numpy")
+from pipeline.training.versions import library_versions
 
 
 def train_run(
@@ -59,20 +60,7 @@ def train_run(
             is damaged, the device is not there, or another process writes the run.
     """
     settings = spec.settings
-    code = hash_network(settings.model)
-    if force:  # by whatever code it was made before
-        spec = replace(spec, network=code)
-    training = prepare_training(spec, workspace)
-    paths, inputs = workspace.run(spec.name), workspace.input(training.competition)
-    is_finished = (training.is_finished(paths.fold(fold)) for fold in settings.fold_numbers)
-    if spec.network not in (None, code) and not all(is_finished):
-        raise UserError(
-            f"the network {settings.model!r} is edited, and run {spec.name} is of its code before: "
-            "to train what is left of that, bring the code back; or train another run."
-        )
-    with locked(paths.lock, f"run {spec.name}"):
-        config = _open_run(_new_config(spec, inputs), paths, force=force)
-        training = replace(training, fingerprint=fingerprint(config))
+    with _opened(spec, workspace, force=force) as (training, paths):
         reporter.line(
             f"{spec.name}: {settings.model}, recipe {settings.augment}, "
             f"{settings.epochs} epochs, {training.device}"
@@ -85,9 +73,51 @@ def train_run(
             return None
         if (num_folds := len(paths.finished_folds())) > 1:
             reporter.line(f"{num_folds} folds, out of fold: accuracy {accuracy}")
-        num_test = len(load_digits(inputs).test_images)
+        num_test = len(load_digits(workspace.input(training.competition)).test_images)
         reporter.line(describe_expected(accuracy, num_test, mean_of(num_folds)))
         return accuracy
+
+
+def train_together(
+    specs: Sequence[RunSpec], workspace: Workspace, reporter: Reporter, *, force: bool = False
+) -> None:
+    """Train the networks of several runs at once, on their cluster; `train_run` then finds them.
+
+    It raises what that raises.
+    """
+    with ExitStack() as opened:
+        jobs = []
+        for spec in specs:
+            training, paths = opened.enter_context(_opened(spec, workspace, force=force))
+            jobs.append(ClusterJob(training, paths, unfinished_folds(training, paths)))
+        if any(job.folds for job in jobs):
+            train_on_cluster(jobs, specs[0].settings.cluster, reporter)
+
+
+@contextlib.contextmanager
+def _opened(
+    spec: RunSpec, workspace: Workspace, *, force: bool
+) -> Iterator[tuple[FoldTraining, RunPaths]]:
+    """What trains a run's folds, and its files, locked; those of another run are refused."""
+    code = hash_network(spec.settings.model)
+    if force:  # by whatever code it was made before
+        spec = replace(spec, network=code)
+    training = prepare_training(spec, workspace)
+    paths, inputs = workspace.run(spec.name), workspace.input(training.competition)
+    if spec.network not in (None, code) and unfinished_folds(training, paths):
+        raise UserError(
+            f"the network {spec.settings.model!r} is edited, and run {spec.name} is of its code "
+            "before: to train what is left of that, bring the code back; or train another run."
+        )
+    with locked(paths.lock, f"run {spec.name}"):
+        config = _open_run(_new_config(spec, inputs), paths, force=force)
+        yield replace(training, fingerprint=fingerprint(config)), paths
+
+
+def unfinished_folds(training: FoldTraining, paths: RunPaths) -> list[int]:
+    """Return the folds asked for that are not finished."""
+    numbers = training.settings.fold_numbers
+    return [fold for fold in numbers if not training.is_finished(paths.fold(fold))]
 
 
 def prepare_training(spec: RunSpec, workspace: Workspace) -> FoldTraining:
@@ -118,33 +148,25 @@ def _train_folds(
     training: FoldTraining, paths: RunPaths, reporter: Reporter, show_network: bool
 ) -> None:
     """Train the folds asked for that are not finished, one after another or several at once."""
-    left = []
+    left = unfinished_folds(training, paths)
     for fold in training.settings.fold_numbers:
-        if training.is_finished(paths.fold(fold)):
+        if fold not in left:
             reporter.line(f"{fold_name(fold)}: finished before, nothing to train")
-        else:
-            left.append(fold)
     if not left:
         return
     with advising_on_memory(training.what_to_lower):
         if show_network:
             training.describe(reporter)
+        if training.settings.cluster:
+            job = ClusterJob(training, paths, left)
+            train_on_cluster([job], training.settings.cluster, reporter)
+            return
         num_jobs = choose_num_jobs(training.settings.jobs, training.device, len(left))
         if num_jobs > 1:
             train_in_processes(training, left, paths, reporter, num_jobs)
             return
         for fold in left:
             training.train(fold, paths.fold(fold), reporter)
-
-
-def library_versions() -> dict[str, str]:
-    """Return the versions of the libraries that decide the numbers, as far as they are known."""
-    versions = {}
-    for name in _LIBRARIES:
-        # OpenCV comes by several names.
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    return versions
 
 
 def _new_config(spec: RunSpec, inputs: InputPaths) -> RunConfig:

@@ -35,7 +35,8 @@ from pipeline.runs.spec import RunSpec, fingerprint, spec_differences
 from pipeline.runs.workspace import RunPaths, Workspace
 from pipeline.settings.fields import parse_settings
 from pipeline.training.fold import fold_name
-from pipeline.training.run import library_versions, train_run
+from pipeline.training.run import train_run
+from pipeline.training.versions import library_versions
 
 _PACKAGE = Path(__file__).parents[1]
 _JOB, _FOLDS = "job.json", "folds.csv"
