@@ -18,6 +18,7 @@ import tarfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from string import Template
 from typing import Any, Self
@@ -239,12 +240,18 @@ def _train(job: Job, workspace: Workspace, output: Path, reporter: Reporter) -> 
         if spec not in single:
             train_run(spec, workspace, reporter, show_network=False)
             _pack_runs(job, workspace, output, "not finished")
+    started: list[subprocess.Popen[str]] = []
     with ThreadPoolExecutor(num_devices) as pool:
         devices = (str(number % num_devices) for number in range(len(single)))
-        list(pool.map(_train_alone, single, devices))
+        try:
+            list(pool.map(partial(_train_alone, started), single, devices))
+        except BaseException:  # or the pool would wait for their end
+            for process in started:
+                process.kill()
+            raise
 
 
-def _train_alone(spec: RunSpec, device: str) -> None:
+def _train_alone(started: list[subprocess.Popen[str]], spec: RunSpec, device: str) -> None:
     """Train one run in a process that sees one device only; say what it says."""
     with subprocess.Popen(
         [sys.executable, "-u", "-m", "pipeline.training.session", spec.name],
@@ -253,6 +260,7 @@ def _train_alone(spec: RunSpec, device: str) -> None:
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
+        started.append(process)
         assert process.stdout is not None
         for line in process.stdout:
             print(f"{spec.name}: {line}", end="", flush=True)

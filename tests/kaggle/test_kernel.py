@@ -13,14 +13,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from pipeline.commands.kernel import Kernel
 from pipeline.commands.train import Train
-from pipeline.data.files import read_record
+from pipeline.console import Silent
+from pipeline.data.competition import get_competition
+from pipeline.data.files import read_record, write_record
+from pipeline.data.folds import ALL_DATA
+from pipeline.data.manifest import load_manifest
 from pipeline.errors import UserError
 from pipeline.runs.records import FoldFacts, RunConfig
 from pipeline.runs.workspace import Workspace
+from pipeline.training.session import Job, JobRun, lay_down, main
+from tests import tiny
 from tests.kaggle.server import KEY, Answer, Drop, KaggleServer
 from tests.kaggle.sessions import Sessions
 from tests.lines import Lines
@@ -233,3 +240,36 @@ def test_what_is_not_asked_of_the_network(workspace, kaggle_server, monkeypatch,
     monkeypatch.delenv("KAGGLE_KEY")
     assert "there are no Kaggle credentials" in refused(workspace)
     assert kaggle_server.requests == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("epochs", "seconds", "ended"), [(1, 900, "finished"), (10_000, 135, "out of time")]
+)
+def test_single_networks_are_spread_over_the_devices(
+    tiny_workspace, tmp_path, monkeypatch, capfd, epochs, seconds, ended
+):
+    """Of which there are two here, by hearsay; each network has a process that is told of one."""
+    digits = get_competition("digit-recognizer")
+    inputs = tiny_workspace.input(digits)
+    knobs = {"model": "plain_cnn", "folds": "all-data", "epochs": epochs}
+    specs = [tiny.spec(tiny_workspace, f"s{seed}", seed=seed, **knobs) for seed in (0, 1, 2)]
+    digits_sha256 = load_manifest(inputs).digits_sha256
+    job = Job(
+        competition=digits.slug,
+        digits_sha256=digits_sha256,
+        seconds=seconds,
+        runs=[JobRun.of(spec, "all-data") for spec in specs],
+    )
+    there, output = tmp_path / "there", tmp_path / "output"
+    there.mkdir(), output.mkdir()
+    write_record(there / "job.json", job)
+    shutil.copy(inputs.folds, there / "folds.csv")
+    monkeypatch.chdir(there)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    main(tiny_workspace.root / "input", output)
+    record = lay_down(job, output, "there", tiny_workspace, Silent())
+    assert record.ended == ended
+    is_there = [tiny_workspace.run(spec.name).fold(ALL_DATA).is_finished() for spec in specs]
+    assert is_there == [ended == "finished"] * 3
+    assert "s1: all data: 200 training" in capfd.readouterr().out
