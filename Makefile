@@ -54,6 +54,8 @@ BASE =
 MEMBER =
 ## for sweep: how many trials, the baseline among them
 TRIALS = 20
+## for sweep: trials proposed at once, which a CLUSTER trains at once; another size, another sweep
+BATCH = 1
 ## for data: the zip downloaded in the browser, or a folder with the CSV files
 ZIP =
 ## for data: 1 accepts other numbers of rows than the competition's
@@ -84,7 +86,7 @@ MAKEFLAGS += --no-builtin-rules
 
 # make would take a misspelt knob without a word and do something else than was meant.
 KNOB_NAMES := COMPETITION PRESET MODEL AUGMENT AUGMENT_ENGINE SEED EPOCHS VALID FOLDS FOLD JOBS \
-  DEVICE CLUSTER SET RUN RUNS A B IMAGES SEEDS BASE MEMBER TRIALS ZIP ANY_SIZE MESSAGE HOURS \
+  DEVICE CLUSTER SET RUN RUNS A B IMAGES SEEDS BASE MEMBER TRIALS BATCH ZIP ANY_SIZE MESSAGE HOURS \
   SORT CSV FORCE BENCH SLOW PYTHON
 TYPED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOB_NAMES),$(TYPED))
@@ -229,7 +231,7 @@ try: split
 
 ## search better values for a recipe; the best is checked on fresh seeds
 sweep: split
-	@$(PIPELINE) sweep $(knobs) $(call option,--trials,TRIALS)
+	@$(PIPELINE) sweep $(knobs) $(call option,--trials,TRIALS) $(call option,--batch,BATCH)
 
 ## a run on one page: runs/<run>/report.html; or beside another: A=... B=...
 report:

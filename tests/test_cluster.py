@@ -1,6 +1,7 @@
 """Training on a Ray cluster of several nodes on this machine: what comes home, what is lost."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,8 +14,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from pipeline.commands.sweep import run_sweep
 from pipeline.console import Silent
 from pipeline.errors import UserError
+from pipeline.judging.search import Parameter, Search
 from pipeline.runs.spec import specify_ensemble
 from pipeline.runs.workspace import Workspace
 from pipeline.training import cluster as of_cluster
@@ -80,6 +83,20 @@ def test_all_networks_of_an_ensemble_are_spread_at_once(tiny_workspace, cluster)
     train_ensemble(specify_ensemble("both", "both", members), tiny_workspace, said)
     assert "4 networks on a cluster" in said.text
     assert "both" in said.text.splitlines()[-2]
+
+
+def test_a_batch_of_trials_is_trained_at_once_and_scores_as_here(tiny_workspace, cluster):
+    cluster.add_node(num_cpus=1)
+    found = {}
+    for address in (cluster.address, ""):
+        base = tiny.spec(tiny_workspace, "", model="plain_cnn", augment="affine", cluster=address)
+        space = [Parameter("setting", "learning_rate", 2e-3, (1e-3, 4e-3), log=True)]
+        plan = Search(f"sweep-{bool(address)}", base, space, [0], batch=2)
+        found[address] = run_sweep(plan, 2, tiny_workspace, Silent())
+        for trial in found[address]:
+            shutil.rmtree(tiny_workspace.run(trial.run).folder)
+    assert found[cluster.address] == found[""]
+    assert found[""][0].run != found[""][1].run
 
 
 def test_a_cluster_is_reached_from_outside_too(tiny_workspace):

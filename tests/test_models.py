@@ -1,7 +1,9 @@
 """The networks are what their descriptions say."""
 
 import contextlib
+import re
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -10,8 +12,10 @@ from torch import nn
 from pipeline.console import Silent
 from pipeline.errors import UserError
 from pipeline.networks import MODELS, create_model, has_dropout
-from pipeline.networks.layers import Dropout
+from pipeline.networks.layers import Classifier, Dropout
+from pipeline.networks.own import FullSizeResNet
 from pipeline.networks.summary import summarise
+from pipeline.networks.views import with_views
 from pipeline.runs.probs import Probs
 from pipeline.training.inference import predict_run
 from pipeline.training.run import train_run as train
@@ -123,6 +127,13 @@ def test_a_reference_network_is_the_published_one(name, shape, parameters, num_f
     torch.testing.assert_close(model(images), theirs(images), rtol=1e-4, atol=1e-5)
 
 
+def test_the_residual_network_at_full_size_has_its_sources_size():
+    """4.7 million parameters and 329 million multiply-adds, as its author's has at width 128."""
+    model = FullSizeResNet(GREY, 10, 0.0, width=128)
+    assert f"{count(model):,}".startswith("4,7")
+    assert re.search(r"mult-adds \(million\): 329\.", summarise(model, GREY))
+
+
 def test_the_summary_counts_one_image():
     text = summarise(create_model("dropout_cnn", (1, 28, 28), 10, 0.25), (1, 28, 28))
     assert "340,138" in text
@@ -220,3 +231,65 @@ def test_dropout_passes_gradients_where_it_kept_and_nothing_else():
     layer = Dropout(0.5).eval()
     assert layer(x) is x
     assert Dropout(0.0)(x) is x
+
+
+def test_seven_views_predict_their_mean_and_leave_the_features_alone():
+    torch.manual_seed(0)
+    model = create_model("plain_cnn", GREY, 10, 0.0).eval()
+    images = torch.rand(8, 1, 28, 28)
+    seven = with_views(model, "seven").eval()
+    assert with_views(model, "one") is model
+    probs = seven(images).softmax(1)
+    torch.testing.assert_close(probs.sum(1), torch.ones(8))
+    assert not torch.allclose(probs, model(images).softmax(1), atol=1e-6)
+    assert torch.equal(seven.features(images), model.features(images))
+
+    seen = []
+
+    class Eye(type(model)):
+        """Keeps what it is shown."""
+
+        def forward(self, images):
+            seen.append(images)
+            return super().forward(images)
+
+    model.__class__ = Eye
+    seven(images)
+    assert len(seen) == 7
+    assert torch.equal(seen[0], images)
+    flat = with_views(model, "seven")
+    seen.clear()
+    flat(torch.full((1, 1, 28, 28), -0.4))
+    assert all(torch.allclose(view, seen[0]) for view in seen), "nothing comes in at the border"
+
+
+def test_views_turn_zoom_and_shear_about_the_centre():
+    """Against OpenCV's own resampling, a pixel's sixtieth apart at most on a smooth image."""
+    y, x = np.mgrid[:28, :28] - 13.5
+    smooth = np.exp(-((x - 3) ** 2 + (y + 2) ** 2) / 30).astype(np.float32)
+    seen = []
+
+    class Eye(Classifier):
+        def features(self, images):
+            seen.append(images)
+            return images.flatten(1)[:, :2]
+
+        def head(self, features):
+            return features
+
+    with_views(Eye(), "seven")(torch.from_numpy(smooth)[None, None])
+    cos, sin = np.cos(np.radians(6)), np.sin(np.radians(6))
+    expected = [
+        np.eye(2),
+        *(np.array([[cos, -s * sin], [s * sin, cos]]) for s in (1, -1)),
+        *(np.eye(2) / zoom for zoom in (0.94, 1.06)),
+        *(np.array([[1, s * 0.1], [0, 1]]) for s in (1, -1)),
+    ]
+    for view, matrix in zip(seen, expected, strict=True):
+        centre = np.array([13.5, 13.5])
+        moved = np.column_stack([matrix, centre - matrix @ centre])
+        theirs = cv2.warpAffine(
+            smooth, moved, (28, 28), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        )
+        inner = (slice(3, -3), slice(3, -3))
+        assert np.abs(view[0, 0].numpy()[inner] - theirs[inner]).max() < 1 / 60

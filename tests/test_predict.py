@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from pipeline.commands.predict import Predict
 from pipeline.console import Silent
@@ -178,3 +179,19 @@ def test_a_processor_that_is_capped_does_not_emulate_bfloat16():
     environment = os.environ | {"ATEN_CPU_CAPABILITY": "avx2"}
     printed = subprocess.check_output([sys.executable, "-c", code], text=True, env=environment)
     assert printed == "CPU, float32\n"
+
+
+def test_seven_views_predict_and_change_nothing_else(tmp_path):
+    workspace = tiny.prepare(tmp_path)
+    found = {}
+    for views in ("one", "seven"):
+        spec = tiny.spec(workspace, views, model="plain_cnn", epochs=1, views=views)
+        train(spec, workspace, Silent())
+        test = predict_run(views, spec.settings, workspace, Silent())
+        fold = workspace.run(views).fold(0)
+        found[views] = load_file(fold.weights), load_probs(fold.oof).probs, test.probs
+    (weights, valid, test), (same, valid_by_seven, test_by_seven) = found.values()
+    assert all(torch.equal(weights[name], same[name]) for name in weights)
+    for by_one, by_seven in ((valid, valid_by_seven), (test, test_by_seven)):
+        assert 1e-3 < np.abs(by_one - by_seven).max() < 0.5
+    assert "views" not in tiny.spec(workspace).settings.identity(), "older runs keep their names"

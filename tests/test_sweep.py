@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -78,11 +79,12 @@ def test_trials_lie_in_the_declared_ranges_and_are_scored_against_the_baseline(
     assert reporter.text.count("given up after one fold") == len(pruned)
 
 
+@pytest.mark.parametrize("batch", [1, 3])
 def test_a_killed_sweep_goes_on_and_tries_what_it_would_have_tried(
-    tiny_workspace, no_training, monkeypatch
+    tiny_workspace, no_training, monkeypatch, batch
 ):
     def whole_sweep(**options):
-        plan = searched(tiny_workspace, **options)
+        plan = replace(searched(tiny_workspace, **options), batch=batch)
         return run_sweep(plan, NUM_TRIALS, tiny_workspace, reporter)
 
     reporter = tiny.Lines()
@@ -100,7 +102,9 @@ def test_a_killed_sweep_goes_on_and_tries_what_it_would_have_tried(
             whole_sweep()
     assert whole_sweep() == undisturbed
     assert whole_sweep() == undisturbed
-    assert reporter.lines[-1] == f"{NUM_TRIALS} trials were finished before"
+    num_trials = {1: NUM_TRIALS, 3: 9}[batch]  # batches are finished
+    assert reporter.lines[-1] == f"{num_trials} trials were finished before"
+    assert len({tuple(trial.values) for trial in undisturbed}) == num_trials, "no two alike"
     other = run_sweep(searched(tiny_workspace, seed=1), 2, tiny_workspace, reporter)
     assert other[1].values != undisturbed[1].values, "another seed tries something else"
 
@@ -160,7 +164,8 @@ def test_a_whole_sweep_by_its_command(tiny_workspace, capsys):
     command(tiny_workspace, ConsoleReporter())
     printed = capsys.readouterr().out
     assert (
-        "2 trials of rotate, zoom, shift, shear, learning_rate, weight_decay on fold 0" in printed
+        "2 trials of rotate, zoom, shift, shear, learning_rate, weight_decay, dropout on fold 0"
+        in printed
     )
     assert "trial 1/2  +0.0000  best so far  (the baseline)" in printed
     (folder,) = (tiny_workspace.root / "runs").glob("sweep-*")
@@ -214,11 +219,11 @@ def test_a_damaged_memory_is_named(tiny_workspace, tmp_path):
 def test_a_memory_that_another_program_uses_is_not_called_damaged(tiny_workspace, tmp_path):
     path, space = tmp_path / "sweep.db", searched(tiny_workspace).space
     study = Study(path, space, 0, identity="")
-    trial = Trial("run", study.propose(), 0.0, pruned=False)
+    trial = Trial("run", study.propose()[0], 0.0, pruned=False)
     before = path.read_bytes()
     uses = (
         lambda: Study(path, space, 0, identity=""),
-        lambda: study.finish(trial),
+        lambda: study.finish([trial]),
     )
     with contextlib.closing(sqlite3.connect(path)) as other, ThreadPoolExecutor() as at_once:
         other.execute("BEGIN EXCLUSIVE")
@@ -227,7 +232,7 @@ def test_a_memory_that_another_program_uses_is_not_called_damaged(tiny_workspace
                 refused.result()
             assert "delete" not in str(told.value)
     assert path.read_bytes() == before
-    study.finish(trial)
+    study.finish([trial])
     assert [each.run for each in Study(path, space, 0, identity="").finished()] == ["run"]
 
 

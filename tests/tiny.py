@@ -27,6 +27,7 @@ SETTINGS = {
     "batch_size": 16,
     "learning_rate": 2e-3,
     "dropout": 0.1,
+    "ema": 0.0,
     "num_workers": 0,
     "device": "cpu",
 }

@@ -120,8 +120,7 @@ class Knobs:
 
     def typed(self) -> dict[str, str]:
         """Return what was typed, by knob, without what says how much to train."""
-        names = [field.name for field in fields(self) if field.name not in ("folds", "trials")]
-        typed = {name.upper(): getattr(self, name) for name in names if getattr(self, name)}
-        if self.competition == Knobs.competition:
-            del typed["COMPETITION"]
-        return typed
+        of_run = [field for field in fields(self) if field.name not in ("folds", "trials")]
+        given = {field.name: getattr(self, field.name) for field in of_run}
+        changed = [field.name for field in of_run if given[field.name] != field.default]
+        return {name.upper(): given[name] for name in changed}

@@ -24,7 +24,8 @@ class Predict(Knobs):
         if isinstance(spec, EnsembleSpec):
             if not is_current(spec, workspace):
                 combine_runs(spec, workspace, reporter)
-            made_by = f"{len(spec.members)} runs"
+            on_all_data = [member for member in spec.members if member.settings.all_data]
+            made_by = f"{len(on_all_data or spec.members)} runs"
         else:
             predict_run(spec.name, spec.settings, workspace, reporter)
             num_networks = len(workspace.run(spec.name).finished_folds())

@@ -16,7 +16,7 @@ from pipeline.judging.words import describe
 from pipeline.runs.results import find_run
 from pipeline.runs.spec import RunSpec, respecify
 from pipeline.runs.workspace import Workspace
-from pipeline.training.run import train_run
+from pipeline.training.run import train_run, train_together
 
 DEFAULT_NUM_FOLDS = 3
 """Folds of each trial, if none are asked for; a trial that looks bad on the first gets no more."""
@@ -31,16 +31,20 @@ class Sweep(Knobs):
 
     trials: Text = "20"
     """How many trials, the baseline among them."""
+    batch: Text = "1"
+    """Trials proposed at once, and trained at once on a cluster; another size is another sweep."""
 
     def __call__(self, workspace: Workspace, reporter: Reporter) -> None:
         """Run the command."""
         if not (self.trials.isdecimal() and int(self.trials) >= 2):
             raise UserError(f"TRIALS={self.trials} must be a whole number from 2 on.")
+        if not (self.batch.isdecimal() and 1 <= int(self.batch) <= 1000):
+            raise UserError(f"BATCH={self.batch} must be a whole number, 1 to 1000.")
         base = replace(self, run="").specify(workspace)
         folds = self.first_folds(base.settings, DEFAULT_NUM_FOLDS)
         declared = recipe_ranges(base.settings.augment)
         space = build_space(base.settings, declared, self.given().keys())
-        search = Search(self.run, base, space, folds)
+        search = Search(self.run, base, space, folds, int(self.batch))
         search_and_check(search, int(self.trials), workspace, reporter, knobs=self.typed())
 
 
@@ -120,7 +124,7 @@ def run_sweep(
 
     Each trial is trained on the first fold and, unless it is given up there, on all others. Its
     score is its gain: its accuracy minus the baseline's, on the same images. The first trial is the
-    baseline.
+    baseline. A batch of trials is trained to its end.
 
     Raises:
         UserError: Optuna is missing, the name belongs to a run, another process writes the sweep,
@@ -128,6 +132,7 @@ def run_sweep(
     """
     if find_run(search.folder_name, workspace):
         raise UserError(f"{search.folder_name} is a run; give the sweep another name with RUN=.")
+    num_trials = -(-num_trials // search.batch) * search.batch
     paths = workspace.run(search.folder_name)
     with locked(paths.lock, f"sweep {search.folder_name}"):
         seed = search.base.settings.seed
@@ -136,18 +141,28 @@ def run_sweep(
         if finished:
             reporter.line(f"{len(finished)} trials were finished before")
         while len(finished) < num_trials:
-            label = f"trial {len(finished) + 1:>{len(str(num_trials))}}/{num_trials}"
-            bars = OnlyBars(reporter, label)
-            values = study.propose()
-            spec = search.specify(values)
-            gain = _gain(search, spec, search.folds[:1], workspace, bars)
-            pruned = study.is_hopeless(gain)
-            if not pruned and len(search.folds) > 1:
-                gain = _gain(search, spec, search.folds, workspace, bars)
-            trial = Trial(spec.name, values, gain, pruned)
-            study.finish(trial)
-            finished.append(trial)
-            reporter.line(_describe_trial(label, search, trial, best_of(finished)))
+            batch = study.propose(search.batch)
+            width = len(str(num_trials))
+            first = len(finished) + 1
+            labels = [f"trial {first + n:>{width}}/{num_trials}" for n in range(len(batch))]
+            specs = [search.specify(values) for values in batch]
+            bars = OnlyBars(reporter, labels[0])
+            gains = _gains(search, specs, search.folds[:1], workspace, bars)
+            pruned = [study.is_hopeless(place, gain) for place, gain in enumerate(gains)]
+            going_on = [spec for spec, gone in zip(specs, pruned, strict=True) if not gone]
+            if len(search.folds) > 1:
+                on_all = iter(_gains(search, going_on, search.folds, workspace, bars))
+                gains = [
+                    gain if gone else next(on_all) for gain, gone in zip(gains, pruned, strict=True)
+                ]
+            trials = [
+                Trial(spec.name, values, gain, gone)
+                for spec, values, gain, gone in zip(specs, batch, gains, pruned, strict=True)
+            ]
+            study.finish(trials)
+            for label, trial in zip(labels, trials, strict=True):
+                finished.append(trial)
+                reporter.line(_describe_trial(label, search, trial, best_of(finished)))
     return finished
 
 
@@ -156,16 +171,28 @@ def best_of(trials: Sequence[Trial]) -> Trial:
     return max((trial for trial in trials if not trial.pruned), key=lambda trial: trial.gain)
 
 
-def _gain(
-    search: Search, spec: RunSpec, folds: Sequence[int], workspace: Workspace, reporter: Reporter
-) -> float:
-    """Train the folds that are not finished; return the accuracy beyond the baseline's."""
-    settings = spec.settings.model_copy(update={"folds": ",".join(map(str, folds))})
-    train_run(replace(spec, settings=settings), workspace, reporter)
-    if spec.name == search.base.name:
-        return 0.0
-    compared = compare_runs([search.base.name], [spec.name], workspace, folds=folds)
-    return compared.difference.value
+def _gains(
+    search: Search,
+    specs: Sequence[RunSpec],
+    folds: Sequence[int],
+    workspace: Workspace,
+    reporter: Reporter,
+) -> list[float]:
+    """Train the folds that are not finished; return each run's accuracy beyond the baseline's."""
+    only = {"folds": ",".join(map(str, folds))}
+    asked = {
+        spec.name: replace(spec, settings=spec.settings.model_copy(update=only)) for spec in specs
+    }
+    if search.base.settings.cluster:
+        train_together(list(asked.values()), workspace, reporter)
+    for spec in asked.values():
+        train_run(spec, workspace, reporter)
+    return [
+        0.0
+        if spec.name == search.base.name
+        else compare_runs([search.base.name], [spec.name], workspace, folds=folds).difference.value
+        for spec in specs
+    ]
 
 
 def _describe_trial(label: str, search: Search, trial: Trial, best: Trial) -> str:

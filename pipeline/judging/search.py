@@ -78,6 +78,8 @@ class Search:
     base: RunSpec
     space: list[Parameter]
     folds: Sequence[int]
+    batch: int = 1
+    """Trials that are proposed, and may be trained, at once."""
 
     @property
     def identity(self) -> str:
@@ -88,6 +90,7 @@ class Search:
             self.base.network,
             [[each.key, each.default, each.allowed, each.log] for each in self.space],
             list(self.folds),
+            *([self.batch] if self.batch > 1 else []),
         ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -34,10 +34,10 @@ class Trial:
 
 
 class Study:
-    """The memory of a sweep. One process at a time may use it, for one trial at a time.
+    """The memory of a sweep. One process at a time may use it, for one batch of trials at a time.
 
-    The n-th trial is a function of the seed and the trials finished before it, so a sweep that was
-    killed and taken up again tries the same values as one that was not. The first trial is the
+    A batch is a function of the seed, its size and the trials finished before it, so a sweep that
+    was killed and taken up again tries the same values as one that was not. The first trial is the
     baseline. Every method raises a `UserError` if the file is damaged or in use.
     """
 
@@ -73,9 +73,14 @@ class Study:
                     "another name with RUN=, or delete the file to start again."
                 )
             self._study.set_user_attr("identity", identity)
-            for trial in self._study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
-                # Left by a killed process. It is proposed again, as it was.
-                self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+            # What a killed process left is proposed again, as it was.
+            state = optuna.trial.TrialState
+            left = [trial.number for trial in self._study.get_trials(states=[state.RUNNING])]
+            left += [
+                self._study.ask().number for _ in self._study.get_trials(states=[state.WAITING])
+            ]
+            for number in left:
+                self._study.tell(number, state=state.FAIL)
 
     def finished(self) -> list[Trial]:
         """Return the finished trials, in their order."""
@@ -89,37 +94,53 @@ class Study:
                 found.append(Trial(**each.user_attrs, gain=each.value, pruned=pruned))
         return found
 
-    def propose(self) -> list[Value]:
-        """Begin the next trial; return what it tries, a value for each parameter."""
+    def propose(self, num: int = 1) -> list[list[Value]]:
+        """Begin so many trials; return what each tries, a value for each parameter.
+
+        The rest of a batch that was not finished is proposed as it was, however many are asked for.
+        """
         from optuna.samplers import TPESampler
-        from optuna.trial import TrialState
 
         number = len(self.finished())
         with _blaming_the_file(self._path):
-            if number == 0 and not self._study.get_trials(states=[TrialState.WAITING]):
-                self._study.enqueue_trial({each.key: each.default for each in self._space})
-            seed = derive_seed(self._seed, "sweep", number) % 2**32
-            self._study.sampler = TPESampler(seed=seed, n_startup_trials=_NUM_RANDOM)
-            self._trial = self._study.ask()
-            return [each.draw(self._trial) for each in self._space]
+            begun = self._study.user_attrs.get("batch", {"start": 0, "params": []})
+            batch = begun["params"][number - begun["start"] :] or [None] * num
+            if batch[0] is None and number == 0:
+                batch[0] = {each.key: each.default for each in self._space}
+            self._trials = []
+            for place, params in enumerate(batch):
+                if params:
+                    self._study.enqueue_trial(params)
+                # Each takes those begun before it for failures, so as to differ.
+                seed = derive_seed(self._seed, "sweep", number + place) % 2**32
+                self._study.sampler = TPESampler(
+                    seed=seed, n_startup_trials=_NUM_RANDOM, constant_liar=num > 1
+                )
+                self._trials.append(self._study.ask())
+                for each in self._space:
+                    each.draw(self._trials[-1])
+            batch = [trial.params for trial in self._trials]
+            self._study.set_user_attr("batch", {"start": number, "params": batch})
+            return [[each.draw(trial) for each in self._space] for trial in self._trials]
 
-    def is_hopeless(self, gain: float) -> bool:
-        """Say whether to give the trial up after the first fold, with that gain."""
+    def is_hopeless(self, place: int, gain: float) -> bool:
+        """Say whether to give a trial of the batch up after the first fold, with that gain."""
         with _blaming_the_file(self._path):
-            self._trial.report(gain, step=0)
-            return self._trial.should_prune()
+            self._trials[place].report(gain, step=0)
+            return self._trials[place].should_prune()
 
-    def finish(self, trial: Trial) -> None:
-        """Keep the result of the trial that was proposed last, for good."""
+    def finish(self, trials: Sequence[Trial]) -> None:
+        """Keep the results of the batch that was proposed last, in its order, for good."""
         from optuna.trial import TrialState
 
         with _blaming_the_file(self._path):
-            self._trial.set_user_attr("run", trial.run)
-            self._trial.set_user_attr("values", trial.values)
-            if trial.pruned:
-                self._study.tell(self._trial, state=TrialState.PRUNED)
-            else:
-                self._study.tell(self._trial, trial.gain)
+            for kept, trial in zip(self._trials, trials, strict=True):
+                kept.set_user_attr("run", trial.run)
+                kept.set_user_attr("values", trial.values)
+                if trial.pruned:
+                    self._study.tell(kept, state=TrialState.PRUNED)
+                else:
+                    self._study.tell(kept, trial.gain)
 
 
 @contextlib.contextmanager

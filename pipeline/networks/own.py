@@ -53,40 +53,66 @@ class UnshuffleCNN(Classifier):
         return logits
 
 
-_WIDTHS = (16, 32, 64, 64, 96)
-_POOLED = (False, True, False, True, False)
+class FullSizeResNet(Classifier):
+    """A residual network that keeps the whole plane for its first two convolutions.
 
-
-class PooledCNN(Classifier):
-    """Five 3×3 convolutions with batch norm, two of them pooled, dropout, a global maximum.
-
-    Narrow where the plane is large and wide where it is small: 7.8 million multiply-adds and
-    116,858 parameters at 1×28×28 with 10 classes. Pooling comes before batch norm, which then
-    works on a quarter of the numbers.
+    A 5×5 convolution, then four residual blocks at full, half, quarter and eighth size with
+    `width`, `width`, 2·`width` and 4·`width` channels; a maximum over 2×2 halves the plane. The
+    shape is that of [ttdoucet/mnist](https://github.com/ttdoucet/mnist), whose width was 128. At
+    width 48, 1×28×28 and 10 classes: 47 million multiply-adds.
     """
 
-    def __init__(self, image_shape: tuple[int, int, int], num_classes: int, dropout: float) -> None:
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        num_classes: int,
+        dropout: float,
+        *,
+        width: int,
+    ) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        num_in = image_shape[0]
-        for i, (num_out, pooled) in enumerate(zip(_WIDTHS, _POOLED, strict=True)):
-            last = i == len(_WIDTHS) - 1
-            layers.append(nn.Conv2d(num_in, num_out, 3, padding=1 if last else 0, bias=False))
-            if pooled:
-                layers.append(nn.MaxPool2d(2))
-            layers += [nn.BatchNorm2d(num_out), nn.ReLU()]
-            num_in = num_out
-        self.body = nn.Sequential(*layers)
+        self.body = nn.Sequential(
+            nn.Conv2d(image_shape[0], width, 5, padding=2),
+            nn.ReLU(),
+            _Residual(width),
+            nn.MaxPool2d(2, ceil_mode=True),
+            _Residual(width),
+            *_widened(width, 2 * width),
+            _Residual(2 * width),
+            *_widened(2 * width, 4 * width),
+            _Residual(4 * width),
+            nn.BatchNorm2d(4 * width),
+        )
         self.dropout = Dropout(dropout)
-        self.linear = nn.Linear(num_in, num_classes)
+        self.linear = nn.Linear(4 * width, num_classes)
 
     def features(self, images: Tensor) -> Tensor:
-        """Map float (B, C, H, W) to each last channel's maximum, float (B, 96)."""
-        x = self.dropout(self.body(images))
-        # 40 times as fast forth and back as `amax` on a CPU (0.7 and 29 ms for (128, 96, 6, 6)).
-        return F.adaptive_max_pool2d(x, 1).flatten(1)
+        """Map float (B, C, H, W) to each last channel's mean, float (B, 4·width)."""
+        return F.adaptive_avg_pool2d(self.body(images), 1).flatten(1)
 
     def head(self, features: Tensor) -> Tensor:
         """Map features (B, F) to logits (B, K)."""
-        logits: Tensor = self.linear(features)
+        logits: Tensor = self.linear(self.dropout(features))
         return logits
+
+
+def _widened(num_in: int, num_out: int) -> list[nn.Module]:
+    """Other channels on a quarter of the plane."""
+    return [
+        nn.BatchNorm2d(num_in),
+        nn.Conv2d(num_in, num_out, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2, ceil_mode=True),
+    ]
+
+
+class _Residual(nn.Module):
+    """x + ReLU(conv(norm(x)))."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(width)
+        self.conv = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + F.relu(self.conv(self.norm(x)))

@@ -58,6 +58,10 @@ class Settings(BaseModel):
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="Decay per step of the moving average of weights that predicts; 0: off."
     )
+    views: Literal["one", "seven"] = Field(
+        "one",
+        description="Views of an image that predict; seven: also turned, zoomed, sheared a little.",
+    )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="Arithmetic of the network; auto: the fastest of the device's own."
     )
@@ -151,7 +155,10 @@ class Settings(BaseModel):
         One of these counts in one case: all data are another run than folds of them.
         """
         counts = {"folds"} if self.all_data else set()
-        return self.model_dump(exclude=set(EXECUTION_FIELDS - counts))
+        identity = self.model_dump(exclude=set(EXECUTION_FIELDS - counts))
+        if self.views == "one":  # as it was before there were others: runs keep their names
+            del identity["views"]
+        return identity
 
 
 def parse_settings(values: Mapping[str, object], source: str) -> Settings:

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 
 from pipeline.augment.engines import augmented_epochs
 from pipeline.augment.epochs import EpochPlan, Epochs
@@ -20,6 +19,7 @@ from pipeline.data.preprocessing import Preprocessing
 from pipeline.data.randomness import derive_seed
 from pipeline.errors import UserError
 from pipeline.networks import create_model, has_dropout
+from pipeline.networks.layers import Classifier
 from pipeline.networks.summary import summarise
 from pipeline.runs.history import EpochNumbers, write_history
 from pipeline.runs.kept import NUM_KEPT
@@ -165,7 +165,7 @@ class FoldTraining:
             num_workers=settings.num_workers,
         )
 
-    def _new_model(self, fold: int) -> nn.Module:
+    def _new_model(self, fold: int) -> Classifier:
         settings, competition = self.settings, self.competition
         torch.manual_seed(derive_seed(settings.seed, "weights", fold))
         return create_model(
@@ -200,10 +200,12 @@ class FoldTraining:
             "image_shape": list(self.competition.image_shape),
             "num_classes": self.competition.num_classes,
             "preprocessing": asdict(trainer.preprocessing),
+            "views": self.settings.views,
             "fingerprint": self.fingerprint,
         }
         predicted = valid if len(valid) else self.images.take(self.images.rows < NUM_KEPT)
-        probs = softmax(trainer.predict_logits(predicted.images))
+        views = self.settings.views
+        probs = softmax(trainer.predict_logits(predicted.images, views=views))
         kept = Probs(predicted.rows, probs, self.fingerprint)
         write_history(paths.history, trainer.history)
         machine = FoldFacts(

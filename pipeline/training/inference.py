@@ -18,6 +18,7 @@ from pipeline.data.preprocessing import Preprocessing
 from pipeline.errors import UserError
 from pipeline.networks import create_model
 from pipeline.networks.layers import Classifier
+from pipeline.networks.views import with_views
 from pipeline.runs.kept import MOST_APART, NUM_KEPT, apart, load_kept
 from pipeline.runs.probs import Probs, load_probs, save_probs
 from pipeline.runs.results import load_run_digits, name_networks, read_config, read_run
@@ -175,7 +176,8 @@ def restore_network(
             f"{paths.weights} does not fit the network {facts['model']} as it is now; bring its "
             f"code back, or train the run again: `make train RUN={run.name} FORCE=1`."
         ) from None
-    model, preprocessing = model.to(device.torch), Preprocessing(**facts["preprocessing"])
+    model = with_views(model.to(device.torch), facts.get("views", "one"))
+    preprocessing = Preprocessing(**facts["preprocessing"])
     kept = load_kept(paths)
     if len(kept.ids):
         images = train_images[kept.ids]

@@ -20,6 +20,8 @@ from pipeline.data.labelled_images import LabelledImages
 from pipeline.data.preprocessing import Preprocessing
 from pipeline.data.randomness import derive_seed
 from pipeline.errors import UserError
+from pipeline.networks.layers import Classifier
+from pipeline.networks.views import with_views
 from pipeline.runs.history import EpochNumbers
 from pipeline.runs.scoring import count_correct
 from pipeline.settings.fields import Settings
@@ -66,7 +68,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: Classifier,
         preprocessing: Preprocessing,
         settings: Settings,
         device: Device,
@@ -91,13 +93,13 @@ class Trainer:
         self._scaler = torch.amp.GradScaler(
             device.torch.type, enabled=device.dtype == torch.float16
         )
-        self._averaged: nn.Module | None = copy.deepcopy(self.model) if settings.ema else None
+        self._averaged: Classifier | None = copy.deepcopy(self.model) if settings.ema else None
         self.threads = Threads()
         self.history: list[EpochNumbers] = []
         torch.manual_seed(derive_seed(settings.seed, "dropout", stream))
 
     @property
-    def final_model(self) -> nn.Module:
+    def final_model(self) -> Classifier:
         """The network that predicts: of averaged weights if `ema` is on, else the trained one."""
         return self.model if self._averaged is None else self._averaged
 
@@ -244,10 +246,12 @@ class Trainer:
         for name in averaged.keys() - set(moving):  # batch norm's count of batches
             averaged[name].copy_(trained[name])
 
-    def predict_logits(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def predict_logits(
+        self, images: npt.NDArray[np.uint8], *, views: str = "one"
+    ) -> npt.NDArray[np.float32]:
         """Return the network's logits, float32 (N, K), of images uint8 (N, C, H, W)."""
         return predict_logits(
-            self.final_model,
+            with_views(self.final_model, views),
             images,
             self.preprocessing,
             self._device,
