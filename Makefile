@@ -54,7 +54,7 @@ BASE =
 MEMBER =
 ## for sweep: how many trials, the baseline among them
 TRIALS = 20
-## for sweep: trials proposed at once, which a CLUSTER trains at once; another size, another sweep
+## for sweep: trials proposed, and by a CLUSTER trained, at once
 BATCH = 1
 ## for data: the zip downloaded in the browser, or a folder with the CSV files
 ZIP =

@@ -17,7 +17,7 @@ from tests.data.csv_files import write_zip
 from tests.kaggle.server import running_server
 
 REPOSITORY = Path(__file__).parents[1]
-QUICK = ("EPOCHS=1", "AUGMENT=none", "DEVICE=cpu", "SET=num_workers=0 batch_size=32")
+QUICK = ("EPOCHS=1", "AUGMENT=none", "DEVICE=cpu", "SET=num_workers=0 batch_size=32 ema=0")
 
 
 class Checkout:

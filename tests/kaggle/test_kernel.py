@@ -85,6 +85,7 @@ class Leaving(Lines):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_what_was_trained_there_is_the_run_that_would_have_been_trained_here(
     workspace, kaggle_server, sessions
 ):
