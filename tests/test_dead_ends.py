@@ -78,9 +78,8 @@ def _finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     root = tmp_path_factory.mktemp("whole") / "checkout"
     checkout = make_checkout(root)
     # The competition of this checkout is the tests' own, so that `make data` may get it again.
-    sizes = root / "pipeline" / "data" / "competition.py"
-    real, own = "42_000, 28_000", f"{tiny.NUM_TRAIN}, {tiny.NUM_TEST}"
-    sizes.write_text(sizes.read_text().replace(real, own))
+    sizes = root / "pipeline" / "competitions" / "digit-recognizer.toml"
+    sizes.write_text(f"num_train = {tiny.NUM_TRAIN}\nnum_test = {tiny.NUM_TEST}\n")
     with (
         tempfile.TemporaryDirectory() as folder,
         warm_python(root, Path(folder, "socket")),

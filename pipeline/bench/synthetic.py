@@ -10,10 +10,11 @@ import numpy as np
 from pipeline.data.competition import Competition, get_competition
 from pipeline.data.digits import Digits
 from pipeline.data.digits_cache import save_digits
-from pipeline.data.files import write_record, write_text
+from pipeline.data.files import write_record
 from pipeline.data.folds import NUM_FOLDS, assign_folds, write_folds
 from pipeline.data.labelled_images import LabelledImages
 from pipeline.data.manifest import Manifest
+from pipeline.data.practice import write_sample_submission
 from pipeline.runs.spec import RunSpec
 from pipeline.runs.workspace import Workspace
 from pipeline.training.device import choose_device
@@ -71,10 +72,8 @@ def synthetic_workspace(
             digits_sha256=digits.sha256(),
         )
         # In the order in which make expects them, oldest first.
-        header = f"{competition.id_column},{competition.prediction_column}\n"
-        rows = "".join(f"{image_id},0\n" for image_id in range(1, num_test + 1))
-        write_text(inputs.sample_submission, header + rows)
         save_digits(inputs, digits)
+        write_sample_submission(inputs, num_test)
         write_record(inputs.manifest, manifest)
         write_folds(inputs.folds, digits.train_labels, assign_folds(digits.train_labels, 0))
         yield workspace

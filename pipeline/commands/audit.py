@@ -23,7 +23,7 @@ class Audit:
     """Look for what makes a score false: copies across the sets, and runs that saw their images."""
 
     competition: Text = "digit-recognizer"
-    """Which competition: digit-recognizer, or practice (no account needed)."""
+    """Which competition: one of pipeline/competitions/."""
     run: Text = ""
     """Only this run; empty: all of the competition's."""
     device: Text = "auto"

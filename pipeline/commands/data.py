@@ -16,7 +16,7 @@ class Data:
     """Get the competition's CSV files: from Kaggle, from a zip or folder, or the practice set."""
 
     competition: Text = "digit-recognizer"
-    """Which competition: digit-recognizer, or practice (no account needed)."""
+    """Which competition: one of pipeline/competitions/."""
     zip: Text = ""
     """The zip downloaded in the browser, or a folder with the CSV files."""
     any_size: bool = False

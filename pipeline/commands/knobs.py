@@ -29,7 +29,7 @@ class Knobs:
     """
 
     competition: Text = "digit-recognizer"
-    """Which competition: digit-recognizer, or practice (no account needed)."""
+    """Which competition: one of pipeline/competitions/."""
     preset: Text = ""
     """Settings to start from; empty: the competition's own (standard, practice)."""
     model: Text = ""

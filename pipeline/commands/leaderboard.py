@@ -21,7 +21,7 @@ class Leaderboard:
     """List your submissions: expected score, actual score, inside or outside."""
 
     competition: Text = "digit-recognizer"
-    """Which competition: digit-recognizer, or practice (no account needed)."""
+    """Which competition: one of pipeline/competitions/."""
     csv: bool = False
     """Print CSV instead of a table."""
 

@@ -22,7 +22,7 @@ class Split:
     """Assign every training image to one of ten stratified folds."""
 
     competition: Text = "digit-recognizer"
-    """Which competition: digit-recognizer, or practice (no account needed)."""
+    """Which competition: one of pipeline/competitions/."""
 
     def __call__(self, workspace: Workspace, reporter: Reporter) -> None:
         """Write `folds.csv`, unless folds of these very images are there."""

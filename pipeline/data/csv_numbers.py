@@ -27,8 +27,12 @@ def read_header(path: Path, *, mend: str) -> list[str]:
         return _split_header(path.name, file.readline(_LONGEST_HEADER), mend)
 
 
-def read_numbers(path: Path, columns: Mapping[str, int], *, mend: str) -> npt.NDArray[Any]:
+def read_numbers(
+    path: Path, columns: Mapping[str, int], *, mend: str, header: bool = True
+) -> npt.NDArray[Any]:
     """Read a CSV file of whole numbers: the columns by name, in order, with the highest of each.
+
+    A file without a `header` holds them in that order; the names are what errors call them.
 
     The parser is told that every column is a number without any spelling of "missing", so that
     parsing is the check: one pass on all cores. Only if it fails is the text walked line by line
@@ -48,6 +52,9 @@ def read_numbers(path: Path, columns: Mapping[str, int], *, mend: str) -> npt.ND
     names, highest = list(columns), np.array(list(columns.values()))
     with _opened(path, mend) as file:
         found = _split_header(path.name, file.readline(_LONGEST_HEADER), mend)
+        if not header:
+            found = names
+            file.seek(0)
         body = file.read()
     if found != names:
         raise UserError(f"{path.name} {_describe_header(found, names)}; {mend}.")
@@ -70,7 +77,7 @@ def read_numbers(path: Path, columns: Mapping[str, int], *, mend: str) -> npt.ND
             numbers: npt.NDArray[Any] = np.concatenate(batches)
             if (numbers.max(axis=0) <= highest).all():
                 return numbers
-    raise UserError(f"{path.name}, {_find_fault(body, columns)}; {mend}.")
+    raise UserError(f"{path.name}, {_find_fault(body, columns, 2 if header else 1)}; {mend}.")
 
 
 def _opened(path: Path, mend: str) -> BinaryIO:
@@ -122,9 +129,9 @@ def _list_columns(names: list[str]) -> str:
     return f"{len(names)} columns ({_short(names[0])} to {_short(names[-1])})"
 
 
-def _find_fault(body: bytes, columns: Mapping[str, int]) -> str:
+def _find_fault(body: bytes, columns: Mapping[str, int], first_line: int) -> str:
     """The first fault below the header, in words that follow the file's name."""
-    for number, line in enumerate(body.splitlines(), start=2):
+    for number, line in enumerate(body.splitlines(), start=first_line):
         if not line:
             continue
         cells = line.split(b",")

@@ -3,13 +3,17 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.data.competition import Competition, to_type
+from pipeline.data.competition import DEFAULT_COMPETITION, Competition, to_type
 from pipeline.data.csv_numbers import read_header, read_numbers
 from pipeline.errors import UserError
+
+MOST_ROWS = 2**31 - 1
+"""The highest id that a file may have."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class Digits:
 
     train_images: npt.NDArray[np.uint8]  # (N, C, H, W)
     train_labels: npt.NDArray[np.uint8]  # (N,), 0..K-1
-    test_images: npt.NDArray[np.uint8]  # (M, C, H, W); ids are 1..M
+    test_images: npt.NDArray[np.uint8]  # (M, C, H, W)
 
     def sha256(self) -> str:
         """Return the hexadecimal hash of the three arrays' bytes, in the order above."""
@@ -37,37 +41,84 @@ def read_train_csv(
     not of the competition's size, unless any size is allowed.
     """
     numbers = _read(path, competition, labelled=True, any_size=any_size)
-    return _as_images(numbers[:, 1:], competition), np.ascontiguousarray(numbers[:, 0])
+    labels = to_classes(numbers[:, 0], path, competition.label_column, competition)
+    return _as_images(numbers, competition), labels
 
 
 def read_test_csv(
     path: Path, competition: Competition, *, any_size: bool = False
 ) -> npt.NDArray[np.uint8]:
     """Return the images of a file like `test.csv`, uint8 (M, C, H, W), as `read_train_csv` does."""
-    return _as_images(_read(path, competition, labelled=False, any_size=any_size), competition)
+    numbers = _read(path, competition, labelled=False, any_size=any_size)
+    if competition.test_starts_with == "id":
+        check_ids(numbers[:, 0], path, competition)
+    return _as_images(numbers, competition)
 
 
 def refetch(competition: Competition) -> str:
     """Return what to do about a bad file of a competition, as the end of a sentence."""
     again = to_type("data", competition.slug, FORCE="1")
-    return f"mend it or fetch the file again ({again})"
+    if competition.slug == DEFAULT_COMPETITION or competition.made_here:
+        return f"mend it or fetch the file again ({again})"
+    described = f"pipeline/competitions/{competition.slug}.toml"
+    return f"mend the file, fetch it again ({again}), or mend {described} if that is wrong"
+
+
+def to_classes(
+    written: npt.NDArray[np.integer], path: Path, column: str, competition: Competition
+) -> npt.NDArray[np.uint8]:
+    """Return the classes, uint8 (N,) of 0..K-1, of a column of labels as the files write them.
+
+    A label that the competition does not have raises a UserError that says where in `path`.
+    """
+    known = competition.written_labels
+    class_of = np.zeros(int(known.max()) + 1, np.uint8)
+    class_of[known] = np.arange(len(known))
+    classes: npt.NDArray[np.uint8] = class_of[written]
+    wrong = np.flatnonzero(known[classes] != written)
+    if len(wrong):
+        row, listed = int(wrong[0]), ", ".join(map(str, known.tolist()))
+        raise UserError(
+            f"{path.name}, row {row + 1}, column {column}: expected one of {listed}, found "
+            f"{written[row]}; {refetch(competition)}."
+        )
+    return classes
+
+
+def check_ids(ids: npt.NDArray[np.integer], path: Path, competition: Competition) -> None:
+    """Refuse a file whose ids, (M,), are not those of as many test images, in their order."""
+    expected = competition.test_ids(len(ids))
+    wrong = np.flatnonzero(ids != expected)
+    if len(wrong):
+        row = int(wrong[0])
+        raise UserError(
+            f"{path.name}, row {row + 1}: expected {competition.id_column} {expected[row]}, found "
+            f"{ids[row]}; the ids must be {expected[0]} to {expected[-1]:,} in the order of "
+            f"{competition.test_csv}."
+        )
 
 
 def _read(
     path: Path, competition: Competition, *, labelled: bool, any_size: bool
 ) -> npt.NDArray[np.uint8]:
-    """The numbers in a file of images, (N, C·H·W), behind a column of labels if `labelled`."""
-    mend = refetch(competition)
+    """The numbers in a file of images, (N, C·H·W), perhaps behind a column of labels or ids."""
+    mend, header = refetch(competition), competition.header
     pixels = dict.fromkeys(competition.pixel_columns, 255)
-    with_label = {competition.label_column: competition.num_classes - 1} | pixels
-    if read_header(path, mend=mend) == list(pixels if labelled else with_label):
+    train = {competition.label_column: int(competition.written_labels.max())} | pixels
+    test = {
+        "pixels": pixels,
+        "label": train,
+        "id": {competition.id_column: MOST_ROWS} | pixels,
+    }[competition.test_starts_with]
+    own, other = (train, test) if labelled else (test, train)
+    if header and own.keys() != other.keys() and read_header(path, mend=mend) == list(other):
         has, what = ("no", "test") if labelled else ("a", "training")
         right = competition.train_csv if labelled else competition.test_csv
         raise UserError(
             f"{path.name} has {has} column {competition.label_column}: it holds the {what} images; "
             f"put the competition's {right} in its place."
         )
-    numbers = read_numbers(path, with_label if labelled else pixels, mend=mend)
+    numbers = read_numbers(path, own, mend=mend, header=header)
     expected = competition.num_train if labelled else competition.num_test
     if len(numbers) != expected and not any_size:
         raise UserError(
@@ -78,5 +129,11 @@ def _read(
     return numbers
 
 
-def _as_images(pixels: npt.NDArray[np.uint8], competition: Competition) -> npt.NDArray[np.uint8]:
-    return np.ascontiguousarray(pixels).reshape(-1, *competition.image_shape)
+def _as_images(numbers: npt.NDArray[Any], competition: Competition) -> npt.NDArray[np.uint8]:
+    """The last C·H·W columns as images."""
+    channels, height, width = competition.image_shape
+    pixels = np.ascontiguousarray(numbers[:, -competition.num_pixels :], np.uint8)
+    if competition.transposed:
+        columns_first = pixels.reshape(-1, channels, width, height)
+        return np.ascontiguousarray(columns_first.swapaxes(2, 3))
+    return pixels.reshape(-1, *competition.image_shape)

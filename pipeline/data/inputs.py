@@ -24,12 +24,24 @@ class InputPaths:
     folder: Path
     competition: Competition
 
-    train = Child(Competition.train_csv)  # this and the next two as the competition serves them
-    test = Child(Competition.test_csv)
-    sample_submission = Child(Competition.sample_csv)
     solution = Child("solution.csv")  # of the practice competition; only its grader reads it
     manifest = Child("manifest.json")  # source, sizes, hashes and counts of the CSV files
     digits = Child("digits.npz")  # the CSV files' content as uint8 arrays
     neighbours = Child("neighbours.npz")  # the nearest images, as the audit found them
     folds = Child("folds.csv")  # `row,label,fold`
     lock = Child(".lock")  # held by the process that writes here
+
+    @property
+    def train(self) -> Path:
+        """The training images, as the competition serves them."""
+        return self.folder / self.competition.train_csv
+
+    @property
+    def test(self) -> Path:
+        """The test images, likewise."""
+        return self.folder / self.competition.test_csv
+
+    @property
+    def sample_submission(self) -> Path:
+        """The sample submission, likewise, or made here where there is none."""
+        return self.folder / self.competition.sample_csv

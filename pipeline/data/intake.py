@@ -56,7 +56,7 @@ def take_in(
     """
     competition = paths.competition
     if source is not None:
-        if not competition.on_kaggle:
+        if competition.made_here:
             raise UserError(f"the data of {competition.slug} are made here; leave ZIP= out.")
         source = Path(os.path.expanduser(source))  # noqa: PTH111 (raises for an unknown user)
     fetch = partial(_fetch, source=source, reporter=reporter, download=download)
@@ -108,7 +108,7 @@ def _bring(
         manifest = _check(staged, origin, any_size)
         if present is not None and manifest.digits_sha256 == present.digits_sha256:
             return present, f"in {place} already, the same as in {origin}"
-        if paths.competition.on_kaggle and not force:  # what is made here is no one's to lose
+        if not (paths.competition.made_here or force):  # what is made here is no one's to lose
             _refuse_to_replace(paths, staged, origin)
         _install(staged, paths, manifest)
     return manifest, read_from(origin)
@@ -132,7 +132,7 @@ def _find_present(paths: InputPaths, any_size: bool) -> tuple[Manifest | None, b
             return old, False
     except UserError:  # no manifest, a damaged one, or one of another competition
         pass
-    if not (paths.competition.on_kaggle and paths.train.exists() and paths.test.exists()):
+    if paths.competition.made_here or not (paths.train.exists() and paths.test.exists()):
         return None, False
     manifest = _check(paths, _place(paths), any_size)
     if old is not None and old.digits_sha256 == manifest.digits_sha256:  # copied, not edited
@@ -149,11 +149,16 @@ def _fetch(
 ) -> str:
     """Bring the CSV files into the staging folder; return where they came from, in words."""
     competition = staged.competition
-    if not competition.on_kaggle:
+    if competition.made_here:
         return write_practice(staged)
     if source is not None:
         take_csv_files(source, staged.folder, competition)
         return source.resolve().name
+    if not competition.on_kaggle:
+        raise UserError(
+            f"{competition.slug} is no competition on Kaggle; download its zip in a browser from "
+            f"{competition.url} and run `make data ZIP=… COMPETITION={competition.slug}`."
+        )
     downloads = staged.folder / "download"  # the CLI leaves partial files of its own beside
     downloads.mkdir()
     take_csv_files(download(competition, downloads, reporter), staged.folder, competition)
@@ -172,7 +177,7 @@ def _check(paths: InputPaths, origin: str, any_size: bool) -> Manifest:
     except UserError as error:  # there may be a train.csv in place and another in the archive
         raise UserError(f"{origin}: {error}") from None
     tests = [paths.test, paths.sample_submission]
-    if not competition.on_kaggle:
+    if competition.made_here:
         tests.append(paths.solution)
     num_rows = {paths.train.name: len(images)} | {path.name: len(test_images) for path in tests}
     digits = Digits(images, labels, test_images)

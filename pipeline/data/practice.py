@@ -43,13 +43,15 @@ def write_practice(paths: InputPaths) -> str:
 
 
 def write_sample_submission(paths: InputPaths, num_test: int) -> None:
-    """Write a `sample_submission.csv` as Kaggle's: ids 1..num_test, label 0 throughout."""
+    """Write a `sample_submission.csv` as Kaggle's: the first class throughout."""
     _write_labels(paths.sample_submission, paths, np.zeros(num_test, np.int64))
 
 
 def _write_labels(path: Path, paths: InputPaths, labels: npt.NDArray[np.int64]) -> None:
-    columns = [paths.competition.id_column, paths.competition.prediction_column]
-    _write_csv(path, columns, np.column_stack([np.arange(1, len(labels) + 1), labels]))
+    competition = paths.competition
+    columns = [competition.id_column, competition.prediction_column]
+    written = competition.written_labels[labels]
+    _write_csv(path, columns, np.column_stack([competition.test_ids(len(labels)), written]))
 
 
 def _write_csv(path: Path, columns: list[str], numbers: npt.NDArray[np.integer]) -> None:

@@ -115,6 +115,6 @@ def first_test_images(evidence: Evidence, sheet: SpriteSheet) -> Markup:
     images = zip(evidence.test_images, evidence.test_probs, strict=True)
     digits = [
         (number, sheet.place(("test", number), image), names[probs.argmax()], float(probs.max()))
-        for number, (image, probs) in enumerate(images, 1)
+        for number, (image, probs) in enumerate(images, evidence.competition.first_id)
     ]
     return render("testset.html", digits=digits, num_test=evidence.num_test)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.data.competition import get_competition
+from pipeline.data.competition import DEFAULT_COMPETITION
 from pipeline.errors import UserError
 from pipeline.runs.network_code import hash_network
 from pipeline.runs.records import RunConfig
@@ -48,9 +48,8 @@ def specify_run(
         parts = [preset, settings.augment, f"s{settings.seed}"]
         if settings.all_data:
             parts.append("all-data")
-        competition = get_competition(settings.competition)
-        if not competition.on_kaggle and preset != competition.slug:
-            parts.insert(0, competition.slug)
+        if settings.competition not in (DEFAULT_COMPETITION, preset):
+            parts.insert(0, settings.competition)
         identity = json.dumps([settings.identity(), recipe, network], sort_keys=True)
         name = "-".join([*parts, hashlib.sha256(identity.encode()).hexdigest()[:6]])
     return RunSpec(check_run_name(name), preset, settings, recipe, network)
@@ -68,9 +67,9 @@ def specify_ensemble(name: str, label: str, members: Sequence[RunSpec]) -> Ensem
     if twice := [each for each in names if names.count(each) > 1]:
         raise UserError(f"run {twice[0]} comes twice; an ensemble counts each run once.")
     if not name:
-        competition = get_competition(members[0].settings.competition)
+        slug = members[0].settings.competition
         parts = [label, hashlib.sha256("/".join(sorted(names)).encode()).hexdigest()[:6]]
-        name = "-".join(parts if competition.on_kaggle else [competition.slug, *parts])
+        name = "-".join(parts if slug == DEFAULT_COMPETITION else [slug, *parts])
     return EnsembleSpec(check_run_name(name), tuple(members))
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from pipeline.data.competition import COMPETITIONS
+from pipeline.data.competition import competition_names
 from pipeline.data.folds import ALL_DATA, NUM_FOLDS
 from pipeline.errors import UserError
 
@@ -88,8 +88,8 @@ class Settings(BaseModel):
     @field_validator("competition")
     @classmethod
     def _known_competition(cls, slug: str) -> str:
-        if slug not in COMPETITIONS:
-            raise ValueError(f"must be one of: {', '.join(COMPETITIONS)}")
+        if slug not in competition_names():
+            raise ValueError(f"must be one of: {', '.join(competition_names())}")
         return slug
 
     @field_validator("valid")

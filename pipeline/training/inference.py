@@ -136,7 +136,7 @@ def predict_run(run: str, settings: Settings, workspace: Workspace, reporter: Re
             device=choose_device(settings.device, settings.precision),
             batch_size=settings.predict_batch_size,
         )
-        probs = Probs(np.arange(1, len(mean) + 1), mean, made_from)
+        probs = Probs(get_competition(config.competition).test_ids(len(mean)), mean, made_from)
         save_probs(paths.test_probs, probs)
         return probs
 

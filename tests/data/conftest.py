@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.console import Reporter
-from pipeline.data.competition import COMPETITIONS, Competition
+from pipeline.data.competition import Competition, get_competition
 from pipeline.data.digits import Digits
 from pipeline.data.inputs import InputPaths
 from pipeline.data.intake import take_in
@@ -21,7 +21,7 @@ from tests.lines import Lines
 
 @pytest.fixture(scope="session")
 def tiny() -> Competition:
-    return dataclasses.replace(COMPETITIONS["digit-recognizer"], num_train=12, num_test=5)
+    return dataclasses.replace(get_competition("digit-recognizer"), num_train=12, num_test=5)
 
 
 @pytest.fixture(scope="session")
