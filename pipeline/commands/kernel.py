@@ -75,8 +75,8 @@ class Kernel(Knobs):
                 session.run(left, self._seconds(), poll_s)
             if left := _left(spec, workspace):
                 raise UserError(
-                    f"of {spec.name}, {_count(left)} are not finished; the same command trains "
-                    "them in another session, `make train` with the same knobs here."
+                    f"of {spec.name}, {_count(left)} left to train; the same command trains the "
+                    "rest in another session, `make train` with the same knobs here."
                 )
         if isinstance(spec, RunSpec):
             return train_run(spec, workspace, reporter)
@@ -196,9 +196,10 @@ class _Session:
             if fault.refused:
                 self.state_file.unlink()
             raise
+        pushed = self._note(pushed, url)
         self.reporter.line(f"started; look at it, or stop it, at {url}")
         self.reporter.line("Ctrl-C leaves it running there, and the same command goes on from here")
-        return self._note(pushed, url)
+        return pushed
 
     def _note(self, pushed: Pushed, url: str) -> Pushed:
         pushed = pushed.model_copy(update={"url": url})

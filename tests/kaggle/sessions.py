@@ -137,7 +137,7 @@ class Sessions:
         """A file of the output."""
         slug, name = path.split("/")[-2:]
         content = (self.root / slug / "working" / name).read_bytes()
-        return content[:-100] + bytes(100) if self.spoil and name.endswith(".tar") else content
+        return content[::-1] if self.spoil and name.endswith(".tar") else content
 
     def quota(self) -> dict[str, Any]:
         """`GetAcceleratorQuotaStatistics`."""

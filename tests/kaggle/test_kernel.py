@@ -211,12 +211,12 @@ def test_a_deleted_session_and_a_network_fault_are_told_apart(workspace, kaggle_
 def test_time_that_is_up_brings_home_what_is_finished(workspace, kaggle_server, sessions):
     """120 s before its end a session stops: at 0.2 h, after 600; here, nearly at once."""
     with pytest.raises(KeyboardInterrupt):
-        kernel(workspace, Leaving("started; look at it"), epochs="400")
+        kernel(workspace, Leaving("started; look at it"), epochs="9000")
     # As if the ten minutes were over soon: the script that runs is this one.
     session = next(iter(sessions.pushed.values()))
     session.request["text"] = shortened(session.request["text"], seconds=150)
-    said = refused(workspace, epochs="400")
-    assert "2 networks are not finished" in said
+    said = refused(workspace, epochs="9000")
+    assert "2 networks left to train" in said
 
 
 def shortened(script: str, seconds: float) -> str:
