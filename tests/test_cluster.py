@@ -139,10 +139,10 @@ class Loses(tiny.Lines):
 def test_a_lost_node_costs_an_epoch_and_no_bits(tiny_workspace, cluster):
     node = cluster.add_node(num_cpus=1)
     said = Loses(cluster, node)
-    train(spec(tiny_workspace, "there", cluster, epochs=40), tiny_workspace, said)
+    train(spec(tiny_workspace, "there", cluster, epochs=200), tiny_workspace, said)
     assert "its node was lost" in said.text
     assert "going on after epoch" in said.text
-    train(spec(tiny_workspace, "here", epochs=40), tiny_workspace, Silent())
+    train(spec(tiny_workspace, "here", epochs=200), tiny_workspace, Silent())
     assert_alike(tiny_workspace, "there", "here")
 
 

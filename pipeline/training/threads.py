@@ -8,6 +8,8 @@ import torch
 
 _SHARE = 0.01
 """Of the time, what may be spent on looking which number is the fastest."""
+_SHARE_BESIDE_OTHERS = 0.05
+"""The same with fewer threads than there are: the other program may have ended."""
 _FASTER = 1.25
 """By what factor another number must be faster to be taken."""
 _REPEATS = 4
@@ -55,7 +57,8 @@ class Threads:
             if seconds[fastest] * _FASTER < seconds[self._now]:
                 self._now = fastest
             torch.set_num_threads(self._now)
-            self._next_look = time.perf_counter() + sum(seconds.values()) / _SHARE
+            share = _SHARE if self._now == self._most else _SHARE_BESIDE_OTHERS
+            self._next_look = time.perf_counter() + sum(seconds.values()) / share
         self._used.add(self._now)
 
 
