@@ -52,6 +52,7 @@ def measure_throughput(
         if (num := num_at_once(device)) > 1:
             several = replace(spec, name=f"{preset.name} ×{num}")
             rate = processes.enter_context(training_rate_at_once(several, seconds, num))
+            rate()  # from here on they are ready, and take nothing from those that train alone
             measures.append(_training_measure(several, rate))
         return interleave(measures, num_rounds, device, "throughput", reporter)
 
