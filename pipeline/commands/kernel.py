@@ -143,9 +143,11 @@ class _Session:
         except FileNotFoundError:
             pushed = self._push(self._new(left, seconds))
         else:
-            if not pushed.url:  # a call that did not live to hear the answer
-                pushed = self._find(pushed) or self._push(pushed)
-            self.reporter.line(f"going on with {pushed.url}, started before")
+            # Without an address it is of a call that did not live to hear the answer.
+            found = pushed if pushed.url else self._find(pushed)
+            if found:
+                self.reporter.line(f"going on with {found.url}, started before")
+            pushed = found or self._push(pushed)
         self._bring_home(pushed, self._wait(pushed, poll_s))
         self.state_file.unlink()
 

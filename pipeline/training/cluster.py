@@ -14,7 +14,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,13 @@ def train_on_cluster(jobs: Sequence[ClusterJob], address: str, reporter: Reporte
     resources = ray.cluster_resources()
     num_nodes = sum(bool(node["Alive"]) for node in ray.nodes())
     tasks = [
-        _Task(job.training, fold, job.paths.fold(fold), _name(job, fold, alone=len(jobs) == 1))
+        _Task(
+            job.training,
+            fold,
+            job.paths.fold(fold),
+            _name(job, fold, alone=len(jobs) == 1),
+            Listener(reporter),
+        )
         for job in jobs
         for fold in job.folds
     ]
@@ -86,7 +92,7 @@ def train_on_cluster(jobs: Sequence[ClusterJob], address: str, reporter: Reporte
             start(task)
         while running:
             finished, _ = ray.wait(list(running), timeout=_POLL_S)
-            _hear(messages, tasks, reporter)
+            _hear(messages, tasks)
             for reference in finished:
                 task = running.pop(reference)
                 try:
@@ -128,8 +134,8 @@ class _Task:
     fold: int
     paths: FoldPaths
     name: str
+    listener: Listener
     attempt: int = 0
-    listener: Listener = field(default_factory=lambda: Listener(Reporter()))
 
     def files(self) -> dict[str, bytes]:
         """What it takes to go on with it: its last checkpoint, if there is one."""
@@ -197,7 +203,7 @@ def _queue_at_home() -> Any:
     return Queue(actor_options={"num_cpus": 0, "resources": head})
 
 
-def _hear(messages: Any, tasks: Sequence[_Task], reporter: Reporter) -> None:
+def _hear(messages: Any, tasks: Sequence[_Task]) -> None:
     """Show and keep all that was said; what a lost task said last may still come, and is let go."""
     by_name = {task.name: task for task in tasks}
     for name, attempt, message in messages.get_nowait_batch(messages.qsize()):
@@ -207,7 +213,6 @@ def _hear(messages: Any, tasks: Sequence[_Task], reporter: Reporter) -> None:
         if message[0] == "files":
             task.take(message[1])
         else:
-            task.listener.reporter = reporter
             task.listener.hear(*message)
 
 

@@ -107,7 +107,7 @@ class JobRun(Record):
     @property
     def left(self) -> RunSpec:
         """What is left of it, to be trained by whatever there is."""
-        there = {"device": "auto", "jobs": "auto", "num_workers": "auto"}
+        there = {"device": "auto", "jobs": "auto", "num_workers": "auto", "cluster": ""}
         return self._spec(there | {"folds": self.folds_left})
 
     def _spec(self, overrides: dict[str, str]) -> RunSpec:
@@ -269,15 +269,17 @@ def _train_alone(started: list[subprocess.Popen[str]], spec: RunSpec, device: st
 
 
 def _pack_runs(job: Job, workspace: Workspace, output: Path, ended: str) -> None:
-    """Leave what is finished, checkpoints of what is not, and a record of both."""
+    """Leave the finished folds of each run, its configuration, and a record of how it ended."""
     archive_file = output / _RUNS
     with tarfile.open(archive_file, "w") as archive:
         for run in job.runs:
             paths = workspace.run(run.name)
-            finished = [paths.fold(fold).checkpoint for fold in paths.finished_folds()]
-            for file in sorted(paths.folder.rglob("[!.]*")):
-                if file.is_file() and file not in finished:
-                    archive.add(file, str(file.relative_to(workspace.root / "runs")))
+            files = [paths.config] if paths.config.exists() else []
+            for fold in paths.finished_folds():
+                there = paths.fold(fold)
+                files += [f for f in sorted(there.folder.iterdir()) if f != there.checkpoint]
+            for file in files:
+                archive.add(file, str(file.relative_to(workspace.root / "runs")))
     record = SessionRecord(
         ended=ended,
         runs_sha256=sha256(archive_file),

@@ -126,6 +126,16 @@ def test_what_was_trained_there_is_the_run_that_would_have_been_trained_here(
     assert str(Path.home()) not in request["text"]
 
 
+def test_a_session_trains_on_what_it_has_itself(tiny_workspace):
+    """Whatever device, processes and cluster were asked for here."""
+    asked = tiny.spec(tiny_workspace, cluster="ray://here:1", jobs=7, folds="all")
+    run = JobRun.of(asked, "3,4")
+    there = run.left.settings
+    assert run.spec == asked
+    assert (there.cluster, there.device, there.jobs, there.folds) == ("", "auto", "auto", "3,4")
+    assert there.identity() == asked.settings.identity()
+
+
 def refused(workspace: Workspace, **knobs: Any) -> str:
     with pytest.raises(UserError) as caught:
         kernel(workspace, **knobs)
