@@ -64,10 +64,15 @@ def test_a_read_only_folder_ends_in_one_sentence(tiny_workspace):
     assert process.returncode == 1
 
 
-# As `python -m pipeline`, with a word when Python's own start, which has no sentence, is over.
+# As `python -m pipeline`, with a word once `main` is inside what it guards: before that, in
+# Python's own start, there is no sentence to promise.
 BEGINS = """
 import signal, sys, pipeline.__main__ as m
-print("begun", flush=True)
+read = m._read_command_line
+def read_after_a_word():
+    print("begun", flush=True)
+    return read()
+m._read_command_line = read_after_a_word
 code = m.main()
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 sys.exit(code)
