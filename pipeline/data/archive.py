@@ -73,9 +73,9 @@ def _opened(source: Path) -> zipfile.ZipFile:
 
 def _choose_files(source: Path, competition: Competition) -> list[Path]:
     """The CSV files in a folder, or in the only one of its sub-folders that has them."""
-    required = (competition.train_csv, competition.test_csv)
+    required = competition.needed_files
     folders = [source, *(path for path in sorted(source.iterdir()) if path.is_dir())]
-    having = [folder for folder in folders if (folder / competition.train_csv).is_file()]
+    having = [folder for folder in folders if (folder / competition.train_file).is_file()]
     folder = having[0] if len(having) == 1 else source
     files = [folder / name for name in (*required, competition.sample_csv)]
     files = [file for file in files if file.is_file()]
@@ -93,7 +93,7 @@ def _choose_members(
     archive: zipfile.ZipFile, source: str, competition: Competition
 ) -> dict[str, zipfile.ZipInfo]:
     """The members to unpack, by the name to write them under; harmful archives are refused."""
-    required = (competition.train_csv, competition.test_csv)
+    required = competition.needed_files
     members: dict[str, zipfile.ZipInfo] = {}
     for member in archive.infolist():
         path = PurePosixPath(member.filename.replace("\\", "/"))

@@ -42,9 +42,10 @@ class Competition:
     class_names: tuple[str, ...] = tuple("0123456789")  # K of them, in label order
     labels: tuple[_Label, ...] = ()  # as the files write the K classes; none: 0..K-1
 
-    train_csv: str = "train.csv"
-    test_csv: str = "test.csv"
+    train_file: str = "train.csv"
+    test_file: str = "test.csv"
     sample_csv: str = "sample_submission.csv"
+    labels_csv: str = ""  # of pictures in 7z archives: `id,label` with the classes' names
     header: bool = True  # whether the first line of both has the names of the columns
     label_column: str = "label"  # first in the training file
     pixel_column: str = "pixel{n}"  # or of {row} and {column}
@@ -57,11 +58,17 @@ class Competition:
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         """Refuse what contradicts itself; `get_competition` makes a sentence of it."""
-        files = (self.train_csv, self.test_csv, self.sample_csv)
-        if len(set(files)) < 3 or not all(re.fullmatch(r"[^/\\]+\.csv", file) for file in files):
-            raise ValueError(
-                "train_csv, test_csv and sample_csv must be three names ending in .csv"
-            )
+        kind = "7z" if self.labels_csv else "csv"
+        files = {"train_file": kind, "test_file": kind, "sample_csv": "csv"}
+        if self.labels_csv:
+            files["labels_csv"] = "csv"
+            if self.labels or self.image_shape[0] == 2 or self.image_shape[0] > 3:
+                raise ValueError("pictures have 1 or 3 channels, and labels that are class_names")
+        for entry, ending in files.items():
+            if not re.fullmatch(rf"[^/\\]+\.{ending}", getattr(self, entry)):
+                raise ValueError(f"{entry} = {getattr(self, entry)!r} must be a name in .{ending}")
+        if len({getattr(self, entry) for entry in files}) < len(files):
+            raise ValueError(f"{', '.join(files)} must be different files")
         if not 2 <= len(set(self.class_names)) == len(self.class_names) <= 256:
             raise ValueError("class_names must be 2 to 256 names, each another")
         if self.labels and not len(set(self.labels)) == len(self.labels) == self.num_classes:
@@ -107,9 +114,16 @@ class Competition:
         return len(self.class_names)
 
     @property
-    def written_labels(self) -> npt.NDArray[np.uint8]:
-        """How the files write each class, uint8 (K,)."""
+    def written_labels(self) -> npt.NDArray[Any]:
+        """How the files write each class, (K,): uint8, or text where they write names."""
+        if self.labels_csv:
+            return np.array(self.class_names)
         return np.array(self.labels or range(self.num_classes), np.uint8)
+
+    @property
+    def needed_files(self) -> list[str]:
+        """Names of the files without which there is nothing to train on or to predict."""
+        return [self.train_file, self.test_file, *([self.labels_csv] if self.labels_csv else [])]
 
     @property
     def on_kaggle(self) -> bool:

@@ -6,7 +6,7 @@ digits alone. Newlines may be LF or CRLF; empty lines carry no cells and are pas
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -78,6 +78,43 @@ def read_numbers(
             if (numbers.max(axis=0) <= highest).all():
                 return numbers
     raise UserError(f"{path.name}, {_find_fault(body, columns, 2 if header else 1)}; {mend}.")
+
+
+def read_names(
+    path: Path, columns: Sequence[str], names: Sequence[str], *, mend: str
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Read a CSV file of two columns, a whole number and one of the names.
+
+    Returns:
+        The numbers and the places of the names in their list, both (N,).
+
+    Raises:
+        UserError: It is not exactly such a table; the message names file, line and column and ends
+            in `mend`.
+    """
+    found = read_header(path, mend=mend)
+    if found != list(columns):
+        raise UserError(f"{path.name} {_describe_header(found, list(columns))}; {mend}.")
+    places = {name.encode(): place for place, name in enumerate(names)}
+    rows = []
+    for line_number, line in enumerate(path.read_bytes().splitlines()[1:], start=2):
+        number, _, name = line.partition(b",")
+        expected = ""
+        if not (number.isdigit() and len(number) < 19):
+            column, expected, cell = columns[0], "a whole number", number
+        elif name not in places:
+            column, expected, cell = columns[1], f"one of {', '.join(names)}", name
+        if line and expected:
+            raise UserError(
+                f"{path.name}, line {line_number}, column {column}: expected {expected}, found "
+                f"{_short(cell.decode(errors='replace'))}; {mend}."
+            )
+        if line:
+            rows.append((int(number), places[name]))
+    if not rows:
+        raise UserError(f"{path.name} has a header but no rows below it; {mend}.")
+    numbers, classes = np.array(rows, np.int64).T
+    return numbers, classes
 
 
 def _opened(path: Path, mend: str) -> BinaryIO:

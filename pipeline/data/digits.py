@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.data.competition import DEFAULT_COMPETITION, Competition, to_type
-from pipeline.data.csv_numbers import read_header, read_numbers
+from pipeline.data.csv_numbers import read_header, read_names, read_numbers
+from pipeline.data.pictures import read_pictures
 from pipeline.errors import UserError
 
 MOST_ROWS = 2**31 - 1
@@ -32,7 +33,7 @@ class Digits:
         return digest.hexdigest()
 
 
-def read_train_csv(
+def read_train_file(
     path: Path, competition: Competition, *, any_size: bool = False
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Return the images and labels of a file like `train.csv`: uint8 (N, C, H, W) and (N,).
@@ -40,15 +41,20 @@ def read_train_csv(
     A file that is not exactly such a table raises a UserError that says where; so does one that is
     not of the competition's size, unless any size is allowed.
     """
+    if competition.labels_csv:
+        return _read_labelled_pictures(path, competition, any_size)
     numbers = _read(path, competition, labelled=True, any_size=any_size)
     labels = to_classes(numbers[:, 0], path, competition.label_column, competition)
     return _as_images(numbers, competition), labels
 
 
-def read_test_csv(
+def read_test_file(
     path: Path, competition: Competition, *, any_size: bool = False
 ) -> npt.NDArray[np.uint8]:
-    """Return the images of a file like `test.csv`, uint8 (M, C, H, W), as `read_train_csv` does."""
+    """Return the images of a file like `test.csv`, uint8 (M, C, H, W), likewise."""
+    if competition.labels_csv:
+        expected = None if any_size else competition.num_test
+        return read_pictures(path, competition, expected, mend=refetch(competition))
     numbers = _read(path, competition, labelled=False, any_size=any_size)
     if competition.test_starts_with == "id":
         check_ids(numbers[:, 0], path, competition)
@@ -94,8 +100,26 @@ def check_ids(ids: npt.NDArray[np.integer], path: Path, competition: Competition
         raise UserError(
             f"{path.name}, row {row + 1}: expected {competition.id_column} {expected[row]}, found "
             f"{ids[row]}; the ids must be {expected[0]} to {expected[-1]:,} in the order of "
-            f"{competition.test_csv}."
+            f"{competition.test_file}."
         )
+
+
+def _read_labelled_pictures(
+    path: Path, competition: Competition, any_size: bool
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """The pictures and classes of an archive and of the file of labels beside it, joined by id."""
+    labels_file, mend = path.with_name(competition.labels_csv), refetch(competition)
+    columns = competition.id_column, competition.prediction_column
+    ids, classes = read_names(labels_file, columns, competition.class_names, mend=mend)
+    expected = None if any_size else competition.num_train
+    images = read_pictures(path, competition, expected, mend=mend)
+    order = np.argsort(ids, kind="stable")
+    if not np.array_equal(ids[order], competition.test_ids(len(images))):
+        raise UserError(
+            f"{labels_file.name} has {len(ids):,} rows, where each of the {len(images):,} pictures "
+            f"of {path.name} must come once; {mend}."
+        )
+    return images, classes[order].astype(np.uint8)
 
 
 def _read(
@@ -113,7 +137,7 @@ def _read(
     own, other = (train, test) if labelled else (test, train)
     if header and own.keys() != other.keys() and read_header(path, mend=mend) == list(other):
         has, what = ("no", "test") if labelled else ("a", "training")
-        right = competition.train_csv if labelled else competition.test_csv
+        right = competition.train_file if labelled else competition.test_file
         raise UserError(
             f"{path.name} has {has} column {competition.label_column}: it holds the {what} images; "
             f"put the competition's {right} in its place."

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.data.competition import to_type
-from pipeline.data.digits import Digits, read_test_csv, read_train_csv
+from pipeline.data.digits import Digits, read_test_file, read_train_file
 from pipeline.data.files import replacing, sha256
 from pipeline.data.inputs import InputPaths
 from pipeline.data.manifest import Manifest, changed_file, load_manifest
@@ -63,8 +63,8 @@ def _remake_cache(paths: InputPaths, manifest: Manifest) -> Digits:
             again = to_type("data", paths.competition.slug, FORCE="1")
             raise UserError(f"{name} has changed since it was checked; run {again}.")
     # Any size: a manifest of unusual size was only written because that was asked for.
-    images, labels = read_train_csv(paths.train, paths.competition, any_size=True)
-    digits = Digits(images, labels, read_test_csv(paths.test, paths.competition, any_size=True))
+    images, labels = read_train_file(paths.train, paths.competition, any_size=True)
+    digits = Digits(images, labels, read_test_file(paths.test, paths.competition, any_size=True))
     assert digits.sha256() == manifest.digits_sha256
     save_digits(paths, digits)
     return digits

@@ -34,12 +34,12 @@ class InputPaths:
     @property
     def train(self) -> Path:
         """The training images, as the competition serves them."""
-        return self.folder / self.competition.train_csv
+        return self.folder / self.competition.train_file
 
     @property
     def test(self) -> Path:
         """The test images, likewise."""
-        return self.folder / self.competition.test_csv
+        return self.folder / self.competition.test_file
 
     @property
     def sample_submission(self) -> Path:

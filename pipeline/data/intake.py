@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.console import Reporter
 from pipeline.data.archive import holds_the_files_of, take_csv_files
 from pipeline.data.competition import Competition
-from pipeline.data.digits import Digits, read_test_csv, read_train_csv
+from pipeline.data.digits import Digits, read_test_file, read_train_file
 from pipeline.data.digits_cache import save_digits
 from pipeline.data.files import locked, set_mode, sha256, write_record
 from pipeline.data.inputs import InputPaths
@@ -74,7 +74,7 @@ def take_in(
             f"{_place(paths)} cannot be written: {error.strerror or error}; nothing in it was "
             "changed. It needs about 250 MB and your permission to write."
         ) from None
-    train, test = manifest.files[competition.train_csv], manifest.files[competition.test_csv]
+    train, test = manifest.files[competition.train_file], manifest.files[competition.test_file]
     sizes = f"{train.num_rows:,} training and {test.num_rows:,} test images"
     reporter.line(f"{competition.slug}: {sizes}, {said}")
     return manifest
@@ -109,7 +109,7 @@ def _bring(
         if present is not None and manifest.digits_sha256 == present.digits_sha256:
             return present, f"in {place} already, the same as in {origin}"
         if not (paths.competition.made_here or force):  # what is made here is no one's to lose
-            _refuse_to_replace(paths, staged, origin)
+            _refuse_to_replace(paths, manifest, origin)
         _install(staged, paths, manifest)
     return manifest, read_from(origin)
 
@@ -169,8 +169,8 @@ def _check(paths: InputPaths, origin: str, any_size: bool) -> Manifest:
     """Read and check all files, write the cache, and return the manifest (not yet written)."""
     competition = paths.competition
     try:
-        images, labels = read_train_csv(paths.train, competition, any_size=any_size)
-        test_images = read_test_csv(paths.test, competition, any_size=any_size)
+        images, labels = read_train_file(paths.train, competition, any_size=any_size)
+        test_images = read_test_file(paths.test, competition, any_size=any_size)
         if not paths.sample_submission.exists():
             write_sample_submission(paths, len(test_images))
         check_sample_submission(paths.sample_submission, competition, len(test_images))
@@ -180,6 +180,8 @@ def _check(paths: InputPaths, origin: str, any_size: bool) -> Manifest:
     if competition.made_here:
         tests.append(paths.solution)
     num_rows = {paths.train.name: len(images)} | {path.name: len(test_images) for path in tests}
+    if competition.labels_csv:
+        num_rows[competition.labels_csv] = len(images)
     digits = Digits(images, labels, test_images)
     save_digits(paths, digits)
     counts = np.bincount(labels, minlength=competition.num_classes).tolist()
@@ -192,13 +194,13 @@ def _check(paths: InputPaths, origin: str, any_size: bool) -> Manifest:
     )
 
 
-def _refuse_to_replace(paths: InputPaths, staged: InputPaths, origin: str) -> None:
-    """Raise a UserError if a CSV file is there already that differs from the staged one."""
-    for new in sorted(staged.folder.glob("*.csv")):
-        there = paths.folder / new.name
-        if there.exists() and sha256(there) != sha256(new):
+def _refuse_to_replace(paths: InputPaths, manifest: Manifest, origin: str) -> None:
+    """Raise a UserError if a file is there already that differs from the staged one."""
+    for name in sorted(manifest.files):
+        there = paths.folder / name
+        if there.exists() and sha256(there) != manifest.files[name].sha256:
             raise UserError(
-                f"{_place(paths)}/{new.name} differs from the one of {origin}; say FORCE=1 to "
+                f"{_place(paths)}/{name} differs from the one of {origin}; say FORCE=1 to "
                 "replace what is there, or leave ZIP= out to keep it."
             )
 

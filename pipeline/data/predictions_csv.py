@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.data.competition import Competition, to_type
-from pipeline.data.csv_numbers import read_numbers
+from pipeline.data.csv_numbers import read_names, read_numbers
 from pipeline.data.digits import MOST_ROWS, check_ids, refetch, to_classes
 from pipeline.data.files import replacing
 from pipeline.data.inputs import InputPaths
@@ -22,20 +22,21 @@ def read_predictions(
     What is not such a table raises a UserError that ends in `mend`, what to do about it; if it is
     empty, that is to get the competition's files again.
     """
-    columns = {
-        competition.id_column: MOST_ROWS,
-        competition.prediction_column: int(competition.written_labels.max()),
-    }
-    mend = mend or refetch(competition)
-    ids, labels = read_numbers(path, columns, mend=mend).T
+    mend, written = mend or refetch(competition), competition.written_labels
+    names = competition.id_column, competition.prediction_column
+    if competition.labels_csv:
+        ids, classes = read_names(path, names, competition.class_names, mend=mend)
+    else:
+        columns = dict(zip(names, (MOST_ROWS, int(written.max())), strict=True))
+        ids, labels = read_numbers(path, columns, mend=mend).T
+        classes = to_classes(labels, path, names[1], competition).astype(np.int64)
     unique, counts = np.unique(ids, return_counts=True)
     if len(unique) < len(ids):
         raise UserError(
             f"{path.name} has {competition.id_column} {unique[counts > 1][0]} more than once, "
             f"where each id must come once; {mend}."
         )
-    classes = to_classes(labels, path, competition.prediction_column, competition)
-    return ids, classes.astype(np.int64)
+    return ids, classes
 
 
 def check_sample_submission(path: Path, competition: Competition, num_test: int) -> None:
@@ -43,7 +44,7 @@ def check_sample_submission(path: Path, competition: Competition, num_test: int)
     ids, _ = read_predictions(path, competition)
     if len(ids) != num_test:
         raise UserError(
-            f"{path.name} has {len(ids):,} rows, but {competition.test_csv} has {num_test:,}; "
+            f"{path.name} has {len(ids):,} rows, but {competition.test_file} has {num_test:,}; "
             "take both from the same download."
         )
     check_ids(ids, path, competition)

@@ -206,10 +206,10 @@ def _time_limit(seconds: float) -> Iterator[None]:
 def _take_in(job: Job, workspace: Workspace, inputs: Path, reporter: Reporter) -> None:
     """Read the competition's files, wherever they are mounted, and take the folds from home."""
     competition = get_competition(job.competition)
-    folders = [path.parent for path in sorted(inputs.rglob(competition.train_csv))]
+    folders = [path.parent for path in sorted(inputs.rglob(competition.train_file))]
     if not folders:
         raise UserError(
-            f"there is no {competition.train_csv} below {inputs}: the session was given no files "
+            f"there is no {competition.train_file} below {inputs}: the session was given no files "
             f"of {competition.slug}; accept the rules at {competition.url}/rules."
         )
     paths = workspace.input(competition)

@@ -27,7 +27,7 @@ def assert_same(found, digits):
 
 
 def test_cached(filled, digits, monkeypatch):
-    monkeypatch.setattr("pipeline.data.digits_cache.read_train_csv", None)
+    monkeypatch.setattr("pipeline.data.digits_cache.read_train_file", None)
     assert_same(load_digits(filled), digits)
 
 

@@ -185,7 +185,12 @@ def test_ids_out_of_order(workspace, tmp_path):
         ('pixel_column = "pixel"', "pixel_column = 'pixel' must name each pixel by {n}, or by "),
         ('pixel_column = "{x}"', "pixel_column = '{x}' must name each pixel by {n}, or by "),
         ('test_starts_with = "ids"', "test_starts_with = 'ids': input should be 'pixels', 'id' or"),
-        ('train_csv = "../t.csv"', "train_csv, test_csv and sample_csv must be three names "),
+        ('train_file = "../t.csv"', "train_file = '../t.csv' must be a name in .csv."),
+        (
+            'train_file = "shapes_test.csv"',
+            "train_file, test_file, sample_csv must be different ",
+        ),
+        ('labels_csv = "l.csv"', "pictures have 1 or 3 channels, and labels that are class_names."),
         ('id_column = "shape"', "id_column and prediction_column must be two names."),
         ('source = "practice"', "source must be kaggle or zip: practice data are made by the code"),
     ],

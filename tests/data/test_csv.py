@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.data.digits import read_test_csv, read_train_csv
+from pipeline.data.digits import read_test_file, read_train_file
 from pipeline.data.predictions_csv import check_sample_submission, read_predictions
 from pipeline.errors import UserError
 from tests.data.csv_files import PIXELS, csv_bytes, train_rows, unlabelled_rows
@@ -47,7 +47,7 @@ def test_any_valid_table_comes_back_as_it_is(folder, tiny, pixels, newline, mark
     text = csv_bytes(HEADER, table, newline)
     text = b"\xef\xbb\xbf" * mark + text + newline.encode() * blank
     (folder / "train.csv").write_bytes(text)
-    images, found = read_train_csv(folder / "train.csv", tiny, any_size=True)
+    images, found = read_train_file(folder / "train.csv", tiny, any_size=True)
     assert images.shape == (len(pixels), 1, 28, 28)
     assert images.dtype == found.dtype == np.uint8
     assert images.flags.c_contiguous
@@ -55,7 +55,7 @@ def test_any_valid_table_comes_back_as_it_is(folder, tiny, pixels, newline, mark
     assert (found == labels).all()
 
     (folder / "test.csv").write_bytes(csv_bytes(PIXELS, pixels.tolist(), newline))
-    test_images = read_test_csv(folder / "test.csv", tiny, any_size=True)
+    test_images = read_test_file(folder / "test.csv", tiny, any_size=True)
     assert (test_images == images).all()
 
 
@@ -105,10 +105,10 @@ def test_any_bad_cell_is_refused_and_named(folder, tiny, digits, cell, row, colu
     rows[row][column] = cell
     (folder / "train.csv").write_bytes(csv_bytes(HEADER, rows, newline))
     if is_good(cell, highest):
-        images, labels = read_train_csv(folder / "train.csv", tiny)
+        images, labels = read_train_file(folder / "train.csv", tiny)
         assert np.column_stack([labels, images.reshape(12, -1)])[row, column] == int(cell)
         return
-    message = refusal(read_train_csv, folder / "train.csv", tiny)
+    message = refusal(read_train_file, folder / "train.csv", tiny)
     assert message.startswith(
         f"train.csv, line {row + 2}, column {HEADER[column]}: expected a whole number from 0 to "
         f"{highest}, found "
@@ -124,7 +124,7 @@ def test_any_row_of_another_length_is_refused_and_named(folder, tiny, digits, ro
     rows[row] = rows[row][:change] if change < 0 else rows[row] + [0] * change
     (folder / "train.csv").write_bytes(csv_bytes(HEADER, rows, newline))
     how = "short" if change < 0 else "long"
-    assert refusal(read_train_csv, folder / "train.csv", tiny) == (
+    assert refusal(read_train_file, folder / "train.csv", tiny) == (
         f"train.csv, line {row + 2} is too {how}: expected 785 cells, found {785 + change}{MEND}"
     )
 
@@ -145,7 +145,7 @@ def test_any_other_header_is_refused(folder, tiny, data):
         other = data.draw(st.integers(0, 784).filter(lambda i: i != at))
         header[at], header[other] = header[other], header[at]
     (folder / "train.csv").write_bytes(csv_bytes(header, []))
-    said = refusal(read_train_csv, folder / "train.csv", tiny)
+    said = refusal(read_train_file, folder / "train.csv", tiny)
     assert said.startswith("train.csv lacks" if kind == "drop" and at else "train.csv has")
     assert "rows below" not in said
 
@@ -215,30 +215,30 @@ def test_any_other_header_is_refused(folder, tiny, data):
 )
 def test_what_a_fault_prints(folder, tiny, text, said):
     (folder / "train.csv").write_bytes(text)
-    assert refusal(read_train_csv, folder / "train.csv", tiny) == said
+    assert refusal(read_train_file, folder / "train.csv", tiny) == said
 
 
 def test_train_file_in_the_test_files_place(folder, tiny, digits):
     (folder / "test.csv").write_bytes(csv_bytes(HEADER, train_rows(digits)))
-    assert refusal(read_test_csv, folder / "test.csv", tiny) == (
+    assert refusal(read_test_file, folder / "test.csv", tiny) == (
         "test.csv has a column label: it holds the training images; put the competition's "
         "test.csv in its place."
     )
 
 
 def test_missing_file_and_folder_in_its_place(tmp_path, tiny):
-    said = refusal(read_test_csv, tmp_path / "test.csv", tiny)
+    said = refusal(read_test_file, tmp_path / "test.csv", tiny)
     assert said == ("test.csv is missing; mend it or fetch the file again (`make data FORCE=1`).")
     (tmp_path / "test.csv").mkdir()
-    said = refusal(read_test_csv, tmp_path / "test.csv", tiny)
+    said = refusal(read_test_file, tmp_path / "test.csv", tiny)
     assert said == "test.csv cannot be read: Is a directory."
 
 
 def test_row_counts_are_the_competitions_unless_any_will_do(folder, tiny, digits):
     (folder / "test.csv").write_bytes(csv_bytes(PIXELS, unlabelled_rows(digits)[:4]))
-    said = refusal(read_test_csv, folder / "test.csv", tiny)
+    said = refusal(read_test_file, folder / "test.csv", tiny)
     assert said.startswith("test.csv has 4 rows, but digit-recognizer has 5;")
-    assert len(read_test_csv(folder / "test.csv", tiny, any_size=True)) == 4
+    assert len(read_test_file(folder / "test.csv", tiny, any_size=True)) == 4
 
 
 def test_files_of_many_blocks(folder, tiny):
@@ -248,13 +248,13 @@ def test_files_of_many_blocks(folder, tiny):
     rows = pixels.tolist()
     (folder / "test.csv").write_bytes(csv_bytes(PIXELS, rows))
     assert (folder / "test.csv").stat().st_size > 3 << 20
-    images = read_test_csv(folder / "test.csv", tiny, any_size=True)
+    images = read_test_file(folder / "test.csv", tiny, any_size=True)
     assert (images.reshape(-1, 784) == pixels).all()
     for row, column in random.integers(0, [1500, 784], (1, 2)).tolist():
         kept, rows[row][column] = rows[row][column], 1000
         (folder / "test.csv").write_bytes(csv_bytes(PIXELS, rows))
         rows[row][column] = kept
-        said = refusal(read_test_csv, folder / "test.csv", tiny, any_size=True)
+        said = refusal(read_test_file, folder / "test.csv", tiny, any_size=True)
         assert said.startswith(f"test.csv, line {row + 2}, column pixel{column}: ")
 
 

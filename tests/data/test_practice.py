@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.competition import get_competition
-from pipeline.data.digits import read_test_csv, read_train_csv
+from pipeline.data.digits import read_test_file, read_train_file
 from pipeline.data.inputs import InputPaths
 from pipeline.data.practice import write_practice
 from pipeline.data.predictions_csv import check_sample_submission
@@ -47,8 +47,8 @@ def test_the_text_is_as_kaggle_writes_it(practice):
 
 
 def test_the_split_is_stratified_and_complete(practice, mnist):
-    images, labels = read_train_csv(practice.train, practice.competition)
-    test_images = read_test_csv(practice.test, practice.competition)
+    images, labels = read_train_file(practice.train, practice.competition)
+    test_images = read_test_file(practice.test, practice.competition)
     check_sample_submission(practice.sample_submission, practice.competition, 1000)
     solution = np.loadtxt(practice.solution, delimiter=",", skiprows=1, dtype=int)
     assert solution[:, 0].tolist() == list(range(1, 1001))

@@ -101,7 +101,7 @@ def test_a_second_time_nothing_is_read(tiny, workspace, paths, archive, lines, m
     first = data(tiny, workspace, Silent(), source=archive)
     os.utime(paths.manifest, ns=(0, 0))
     before = contents(paths.folder)
-    monkeypatch.setattr("pipeline.data.intake.read_train_csv", None)
+    monkeypatch.setattr("pipeline.data.intake.read_train_file", None)
     assert data(tiny, workspace, lines) == first
     assert contents(paths.folder) == before
     assert paths.manifest.stat().st_mtime == 0, "times are nobody's business"
@@ -231,8 +231,8 @@ FAULTS = {
 }
 STEPS = (
     "take_csv_files",
-    "read_train_csv",
-    "read_test_csv",
+    "read_train_file",
+    "read_test_file",
     "write_sample_submission",
     "save_digits",
     "file_facts",
