@@ -194,4 +194,3 @@ def test_seven_views_predict_and_change_nothing_else(tmp_path):
     assert all(torch.equal(weights[name], same[name]) for name in weights)
     for by_one, by_seven in ((valid, valid_by_seven), (test, test_by_seven)):
         assert 1e-3 < np.abs(by_one - by_seven).max() < 0.5
-    assert "views" not in tiny.spec(workspace).settings.identity(), "older runs keep their names"

@@ -100,3 +100,11 @@ def test_a_runs_name_follows_from_what_decides_the_training():
 def test_names_that_cannot_name_a_folder_everywhere_are_refused(name):
     with pytest.raises(UserError, match="cannot name a run"):
         specify_run(name, "standard", Settings(), "{}")
+
+
+def test_a_setting_that_came_later_counts_only_away_from_its_default():
+    """Runs of before keep their names."""
+    later = {"views": "seven", "optimizer": "sgd", "schedule": "steps", "drop_every": 5}
+    assert not later.keys() & Settings().identity().keys()
+    for name, value in later.items():
+        assert Settings(**{name: value}).identity() == Settings().identity() | {name: value}

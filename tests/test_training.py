@@ -115,8 +115,9 @@ def test_a_fold_leaves_its_weights_history_and_out_of_fold_probabilities(tiny_wo
         {"augment_engine": "albumentations"},
         {"augment_engine": "batched", "ema": 0.9},
         {"precision": "float16"},
+        {"optimizer": "sgd", "schedule": "steps", "drop_every": 1},
     ],
-    ids=["albumentations", "batched, averaged", "float16"],
+    ids=["albumentations", "batched, averaged", "float16", "momentum, steps"],
 )
 def test_an_interrupted_training_ends_with_the_same_weights(tiny_workspace, stop, knobs):
     spec = tiny.spec(tiny_workspace, augment="affine", **knobs)
@@ -239,6 +240,47 @@ def test_label_smoothing_is_of_the_loss_that_is_trained(tiny_workspace):
     wanted = 0.7 * torch.eye(10)[labels] + 0.03
     by_hand = -(wanted * logits.log_softmax(1)).sum(1).mean().item()
     assert loss == pytest.approx(by_hand, rel=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_other_optimizers_move_the_weights_as_their_papers_say(tiny_workspace, optimizer):
+    rate, decay, momentum = 0.01, 0.1, 0.8
+    trainer, images, batches = trainer_and_data(
+        tiny_workspace,
+        model="two_conv_net",
+        optimizer=optimizer,
+        schedule="steps",
+        learning_rate=rate,
+        weight_decay=decay,
+        momentum=momentum,
+        precision="float32",
+    )
+    wanted = trainer.model.linear2.weight.detach().clone().double()
+    first = second = torch.zeros_like(wanted)
+    for step in range(1, 4):
+        inputs, labels = next(batches)
+        twin = copy.deepcopy(trainer.model)
+        logits = twin(trainer.preprocessing(inputs).contiguous(memory_format=torch.channels_last))
+        torch.nn.functional.cross_entropy(logits, labels).backward()
+        gradient = twin.linear2.weight.grad.double() + decay * wanted
+        trainer.run_epoch([(inputs, labels)], images)
+        if optimizer == "sgd":
+            first = momentum * first + gradient
+            wanted = wanted - rate * first
+        else:
+            first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
+            root = (second / (1 - 0.999**step)).sqrt() + 1e-8
+            wanted = wanted - rate * first / (1 - 0.9**step) / root
+        found = trainer.model.linear2.weight.detach().double()
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_the_rate_falls_in_steps_of_epochs(tiny_workspace):
+    knobs = {"schedule": "steps", "drop_every": 2, "drop_factor": 3.0, "learning_rate": 9e-4}
+    train(tiny.spec(tiny_workspace, epochs=5, **knobs), tiny_workspace, Silent())
+    with tiny_workspace.run("tiny").fold(0).history.open() as file:
+        rates = [float(row["learning_rate"]) for row in csv.DictReader(file)]
+    assert rates == pytest.approx([9e-4, 9e-4, 3e-4, 3e-4, 1e-4])
 
 
 def test_seed_decides_the_weights(tiny_workspace):

@@ -15,6 +15,11 @@ EXECUTION_FIELDS = frozenset(
 )
 """Fields that say where and how much is computed, not what; they do not tell runs apart."""
 
+_LATER_FIELDS = frozenset(
+    {"views", "optimizer", "momentum", "schedule", "drop_every", "drop_factor"}
+)
+"""Fields that came when there were runs already: at their defaults these keep their names."""
+
 
 class Settings(BaseModel):
     """All settings of one run. Every field can be given by a preset or by `SET="name=value"`."""
@@ -46,10 +51,25 @@ class Settings(BaseModel):
     )
     epochs: int = Field(12, ge=1, le=10_000, description="Passes over the training images.")
     batch_size: int = Field(128, ge=1, le=65_536, description="Images per optimiser step.")
-    learning_rate: float = Field(2e-3, gt=0, le=10, description="Peak learning rate of AdamW.")
-    weight_decay: float = Field(0.01, ge=0, le=1, description="Decoupled weight decay of AdamW.")
+    optimizer: Literal["adamw", "adam", "sgd"] = Field(
+        "adamw", description="What moves the weights; sgd: with momentum."
+    )
+    learning_rate: float = Field(2e-3, gt=0, le=10, description="Peak learning rate.")
+    weight_decay: float = Field(
+        0.01, ge=0, le=1, description="Decay of the weights; apart from the gradient in adamw."
+    )
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="Momentum of sgd.")
+    schedule: Literal["one-cycle", "steps"] = Field(
+        "one-cycle", description="How the learning rate goes: up and down, or down in steps."
+    )
     warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.1, description="Share of all steps in which the rate climbs; then it falls to zero."
+        0.1, description="one-cycle: share of all steps in which it climbs; then it falls to zero."
+    )
+    drop_every: int = Field(
+        20, ge=1, le=10_000, description="steps: epochs after which the rate is divided."
+    )
+    drop_factor: Annotated[float, Field(gt=1, le=1000)] = Field(
+        3.0, description="steps: what it is divided by."
     )
     dropout: float = Field(0.25, ge=0, lt=1, description="Probability of dropping an activation.")
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
@@ -156,9 +176,12 @@ class Settings(BaseModel):
         """
         counts = {"folds"} if self.all_data else set()
         identity = self.model_dump(exclude=set(EXECUTION_FIELDS - counts))
-        if self.views == "one":  # as it was before there were others: runs keep their names
-            del identity["views"]
-        return identity
+        defaults = {name: type(self).model_fields[name].default for name in _LATER_FIELDS}
+        return {
+            name: value
+            for name, value in identity.items()
+            if name not in defaults or value != defaults[name]
+        }
 
 
 def parse_settings(values: Mapping[str, object], source: str) -> Settings:

@@ -27,20 +27,8 @@ from pipeline.runs.scoring import count_correct
 from pipeline.settings.fields import Settings
 from pipeline.training.device import Device
 from pipeline.training.inference import predict_logits, softmax
+from pipeline.training.optimizer import create_optimizer, learning_rate_at
 from pipeline.training.threads import Threads
-
-
-def learning_rate_at(step: int, num_steps: int, peak: float, warmup: float) -> float:
-    """Return the learning rate of one step: a straight climb to the peak, then half a cosine.
-
-    The shape is Smith and Topin's one-cycle (arXiv 1708.07120), a function of the step, counted
-    from 0, alone, so a resumed training needs no scheduler state. `warmup` is the share of the
-    steps in which the rate climbs, in [0, 1).
-    """
-    num_warmup = round(warmup * num_steps)
-    if step < num_warmup:
-        return peak * (step + 1) / num_warmup
-    return peak * 0.5 * (1 + math.cos(math.pi * (step - num_warmup) / (num_steps - num_warmup)))
 
 
 class Diverged(UserError):
@@ -83,12 +71,7 @@ class Trainer:
         self._settings = settings
         self._device = device
         self._steps_per_epoch = steps_per_epoch
-        self._optimizer = torch.optim.AdamW(
-            self.model.parameters(),
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
+        self._optimizer = create_optimizer(self.model.parameters(), settings)
         # The gradients of float16 vanish unless they are scaled up; other precisions need nothing.
         self._scaler = torch.amp.GradScaler(
             device.torch.type, enabled=device.dtype == torch.float16
@@ -156,16 +139,12 @@ class Trainer:
         num_images = 0
         learning_rate = 0.0
         self.model.train()
-        settings = self._settings
-        num_steps = settings.epochs * self._steps_per_epoch
         first_step = self.num_epochs_done * self._steps_per_epoch
         with self.threads.in_use():
             for step, (images, labels) in enumerate(batches, first_step):
                 if on_cpu:
                     self.threads.before_step(partial(self._rehearsal, images, labels))
-                learning_rate = learning_rate_at(
-                    step, num_steps, settings.learning_rate, settings.warmup
-                )
+                learning_rate = learning_rate_at(step, self._steps_per_epoch, self._settings)
                 for group in self._optimizer.param_groups:
                     group["lr"] = learning_rate
                 loss = self._loss(self.model, images, labels)
