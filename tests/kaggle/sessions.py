@@ -1,4 +1,7 @@
-"""Kaggle's machines, for the tests: a script that is pushed runs here, as far as it is let."""
+"""Kaggle's machines, for the tests: a script that is pushed runs here, as far as it is let.
+
+`SESSION_PYTHON=…` runs it with another interpreter, of an environment like that of Kaggle's image.
+"""
 
 import json
 import os
@@ -46,7 +49,7 @@ class Session:
         absent = "".join(f"sys.modules[{name!r}] = None\n" for name in _ABSENT)
         (site / "sitecustomize.py").write_text(f"import sys\n{absent}")
         self.process = subprocess.Popen(
-            [sys.executable, str(script)],
+            [os.environ.get("SESSION_PYTHON", sys.executable), str(script)],
             cwd=self.folder,
             env={
                 "PATH": os.environ["PATH"],
