@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ import torch
 from safetensors.torch import load_file
 
 from pipeline.commands.sweep import run_sweep
-from pipeline.console import Silent
+from pipeline.commands.try_ import take_turn
+from pipeline.console import Bar, Silent
 from pipeline.errors import UserError
 from pipeline.judging.search import Parameter, Search
 from pipeline.runs.spec import specify_ensemble
@@ -97,6 +99,33 @@ def test_a_batch_of_trials_is_trained_at_once_and_scores_as_here(tiny_workspace,
             shutil.rmtree(tiny_workspace.run(trial.run).folder)
     assert found[cluster.address] == found[""]
     assert found[""][0].run != found[""][1].run
+
+
+class Bars(tiny.Lines):
+    """Remembers which bars were opened, among the lines."""
+
+    def bar(self, label: str, total: int) -> AbstractContextManager[Bar]:
+        self.lines.append(f"bar: {label}")
+        return super().bar(label, total)
+
+
+def test_both_sides_of_a_turn_are_trained_at_once(tiny_workspace, cluster):
+    cluster.add_node(num_cpus=1)
+    base, change = (
+        spec(tiny_workspace, name, cluster, folds="0", learning_rate=rate)
+        for name, rate in (("base", 2e-3), ("change", 1e-3))
+    )
+    said = Bars()
+    turn = take_turn([(base, change)], [0], tiny_workspace, said)
+    assert turn.num_trained == 2
+    bars, result = said.text.partition("baseline  seed 0")[::2]
+    assert "bar: both sides  base, fold 0" in bars
+    assert "bar: both sides  change, fold 0" in bars
+    assert "finished before" not in result
+    again = Bars()
+    assert take_turn([(base, change)], [0], tiny_workspace, again).num_reused == 2
+    assert "finished before" in again.text
+    assert "bar: " not in again.text
 
 
 def test_a_cluster_is_reached_from_outside_too(tiny_workspace):

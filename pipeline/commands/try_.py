@@ -19,11 +19,11 @@ from pipeline.judging.evidence import chance_of_decision
 from pipeline.judging.pairing import Comparison, compare_runs
 from pipeline.judging.words import describe
 from pipeline.runs.results import load_out_of_fold, read_config
-from pipeline.runs.scoring import count_correct
+from pipeline.runs.scoring import Accuracy, count_correct
 from pipeline.runs.spec import RunSpec, differences, respecify, specify_again
 from pipeline.runs.workspace import Workspace
 from pipeline.settings.fields import EXECUTION_FIELDS
-from pipeline.training.run import train_run
+from pipeline.training.run import train_run, train_together
 
 DEFAULT_NUM_FOLDS = 5
 """Folds of each side at most, if none are asked for: with `quick`, minutes on two cores."""
@@ -199,8 +199,12 @@ def take_turn(
     sizes = [size for size in (1, 2, 4, 8) if size < len(folds)]
     steps = [(1, size) for size in sizes] + [(n + 1, len(folds)) for n in range(len(pairs))]
     for num_seeds, num_folds in steps:
-        for name, spec in zip(("baseline", "change"), pairs[num_seeds - 1], strict=True):
-            num_trained += _train(name, spec, folds[:num_folds], workspace, reporter)
+        asked = ",".join(map(str, folds[:num_folds]))
+        sides = [
+            replace(spec, settings=spec.settings.model_copy(update={"folds": asked}))
+            for spec in pairs[num_seeds - 1]
+        ]
+        num_trained += _train(sides, workspace, reporter)
         is_last = (num_seeds, num_folds) == steps[-1]
         if not (stop_early or is_last):
             continue
@@ -229,26 +233,39 @@ def take_turn(
     return Turn(comparison, end, chance, num_trained, num_reused, time.monotonic() - start)
 
 
-def _train(
-    name: str, spec: RunSpec, folds: Sequence[int], workspace: Workspace, reporter: Reporter
-) -> int:
-    """Train some folds of a run; return how many were not finished before."""
-    num_new = len(set(folds) - set(workspace.run(spec.name).finished_folds()))
-    settings = spec.settings.model_copy(update={"folds": ",".join(map(str, folds))})
-    what = f"{name:<8}  seed {settings.seed}  {name_folds(folds)}"
+def _train(sides: Sequence[RunSpec], workspace: Workspace, reporter: Reporter) -> int:
+    """Train baseline and change on the same folds; return how many were not finished before."""
+    finished = [set(workspace.run(side.name).finished_folds()) for side in sides]
+    num_new = [
+        len(set(side.settings.fold_numbers) - there)
+        for side, there in zip(sides, finished, strict=True)
+    ]
+    together = bool(sides[0].settings.cluster)
     start = time.monotonic()
-    # Training makes sure of what it finds, also if nothing is left to train.
-    train_run(replace(spec, settings=settings), workspace, OnlyBars(reporter, what))
-    # The run may have more folds than these.
+    if together:
+        train_together(sides, workspace, OnlyBars(reporter, "both sides"))
+    for name, side, new in zip(("baseline", "change"), sides, num_new, strict=True):
+        settings = side.settings
+        what = f"{name:<8}  seed {settings.seed}  {name_folds(settings.fold_numbers)}"
+        if not together:
+            start = time.monotonic()
+        # Training makes sure of what it finds, also if nothing is left to train.
+        train_run(side, workspace, OnlyBars(reporter, what))
+        accuracy = _accuracy(side, workspace)
+        took = f"{time.monotonic() - start:.0f} s" if new else "finished before"
+        reporter.line(f"{what:<30}  {accuracy}  {took}")
+    return sum(num_new)
+
+
+def _accuracy(spec: RunSpec, workspace: Workspace) -> Accuracy:
+    """On the validation images of the folds asked for; the run may have more."""
+    settings = spec.settings
     inputs = workspace.input(get_competition(settings.competition))
     labels = load_digits(inputs).train_labels
     out_of_fold = load_out_of_fold(spec.name, workspace)
     trainings = read_folds(inputs.folds, labels)[out_of_fold.ids] // settings.num_valid_folds
-    counted = np.isin(trainings, folds)
-    accuracy = count_correct(out_of_fold.probs[counted], labels[out_of_fold.ids[counted]])
-    took = f"{time.monotonic() - start:.0f} s" if num_new else "finished before"
-    reporter.line(f"{what:<30}  {accuracy}  {took}")
-    return num_new
+    counted = np.isin(trainings, settings.fold_numbers)
+    return count_correct(out_of_fold.probs[counted], labels[out_of_fold.ids[counted]])
 
 
 def _why(turn: Turn) -> str:
