@@ -262,4 +262,5 @@ class _Session:
         if record.ended not in ("finished", "out of time"):
             more = "" if record.ended == "not finished" else f", and said: {record.ended}"
             raise UserError(f"{what}{more} FORCE=1 starts another.".replace(".. ", ". "))
-        self.reporter.line(f"the session ended: {record.ended}")
+        if record.ended != "finished":  # the end of its log says that already
+            self.reporter.line(f"the session ended: {record.ended}")
