@@ -23,7 +23,8 @@ from pipeline.networks import MODELS
 from pipeline.runs.spec import RunSpec
 from pipeline.settings.presets import resolve
 from pipeline.training.device import Device
-from tests.augment.test_pixels import CASES
+from tests.augment.reference import CHANGE_SIZE
+from tests.augment.test_pixels import CASES, IN_COLOUR
 from tests.augment.test_recipe import ALL
 
 META = torch.device("meta")
@@ -49,11 +50,11 @@ class StrictDevice(TorchDispatchMode):
         return function(*args, **kwargs)
 
 
-def run_twice(recipe: A.Compose) -> int:
+def run_twice(recipe: A.Compose, num_channels: int = 1) -> int:
     """Augment two batches on the device; return the second one's copies from the CPU."""
-    compiled = compile_recipe(recipe)
+    compiled = compile_recipe(recipe, num_channels=num_channels)
     with StrictDevice() as device:
-        images = torch.zeros(8, 1, 28, 28, dtype=torch.uint8, device=META)
+        images = torch.zeros(8, num_channels, 28, 28, dtype=torch.uint8, device=META)
         rows = torch.arange(8, device=META)
         for epoch in range(2):
             device.num_copies = 0
@@ -68,6 +69,13 @@ def run_twice(recipe: A.Compose) -> int:
 @pytest.mark.parametrize("p", [1.0, 0.5])
 def test_a_transform_keeps_to_its_device_and_never_waits_for_it(transform, arguments, p):
     assert run_twice(A.Compose([transform(**arguments, p=p)])) == 0
+
+
+@pytest.mark.filterwarnings("ignore:ShiftScaleRotate")
+@pytest.mark.parametrize(("transform", "arguments"), IN_COLOUR)
+def test_a_transform_of_coloured_images_keeps_to_its_device(transform, arguments):
+    back = [A.Resize(28, 28)] if issubclass(transform, CHANGE_SIZE) else []
+    assert run_twice(A.Compose([transform(**arguments, p=1), *back]), num_channels=3) == 0
 
 
 def test_combinators_keep_to_their_device_and_never_wait_for_it():

@@ -66,7 +66,9 @@ def augmented_epochs(
         try:
             _, num_channels, height, width = plan.images.images.shape
             readable = deserialise(recipe, num_channels=num_channels)
-            compiled = compile_recipe(readable, fuse=fuse, size=(height, width))
+            compiled = compile_recipe(
+                readable, fuse=fuse, size=(height, width), num_channels=num_channels
+            )
             return BatchedEpochs(plan, compiled, device), "batched on the training device"
         except NotCompilable as error:
             why = str(error)

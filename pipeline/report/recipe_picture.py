@@ -95,7 +95,7 @@ def draw_preview(images: Images, recipe: A.Compose, *, title: str, seed: int) ->
 def _engine(recipe: A.Compose, images: Images) -> tuple[str, _Draw, tuple[Leaf, ...]]:
     """Return who draws, in words, how, and the transforms if they could be compiled."""
     try:
-        compiled = compile_recipe(recipe, size=images.shape[-2:])
+        compiled = compile_recipe(recipe, size=images.shape[-2:], num_channels=images.shape[1])
     except NotCompilable as refusal:
         return f"albumentations: {refusal}", partial(_by_albumentations, recipe), ()
     return "the batched engine", partial(_by_batches, compiled), compiled.leaves

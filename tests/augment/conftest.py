@@ -30,3 +30,11 @@ def images() -> npt.NDArray[np.uint8]:
     noise[40:44] = np.where(noise[40:44] < 128, 0, 255)
     noise[44], noise[45] = 0, 255
     return noise
+
+
+@pytest.fixture(scope="session")
+def coloured(images) -> npt.NDArray[np.uint8]:
+    """uint8 (48, 28, 28, 3): the same in each channel with others, and some without colour."""
+    others = np.stack([images, np.roll(images, 1, axis=0), images[:, ::-1]], axis=-1)
+    others[40] = images[0][..., None]
+    return others

@@ -80,7 +80,27 @@ def hole_params(leaf, transform, params, py_log, np_log):
 
 
 def noise_params(leaf, transform, params, py_log, np_log):
-    return {"noise": torch.tensor(params["noise_map"], dtype=torch.float32).view(1, 1, *SIZE)}
+    noise = torch.tensor(params["noise_map"], dtype=torch.float32)
+    return {"noise": noise.permute(2, 0, 1)[None]}
+
+
+def shift_params(leaf, transform, params, py_log, np_log):
+    return {"shift": torch.tensor(params["noise_map"], dtype=torch.float32)[None]}
+
+
+def shuffle_params(leaf, transform, params, py_log, np_log):
+    return {"order": torch.tensor(params["channels_shuffled"], dtype=torch.float32)[None]}
+
+
+def jitter_params(leaf, transform, params, py_log, np_log):
+    names = ("brightness", "contrast", "saturation", "hue")
+    factors = {k: torch.tensor([params[k]], dtype=torch.float32) for k in names}
+    return {**factors, "order": torch.tensor(params["order"], dtype=torch.float32)[None]}
+
+
+def crop_params(leaf, transform, params, py_log, np_log):
+    left, top, _, _ = params["crop_coords"]
+    return {"top": torch.tensor([float(top)]), "left": torch.tensor([float(left)])}
 
 
 def blur_params(leaf, transform, params, py_log, np_log):
@@ -120,11 +140,20 @@ CONVERTERS: dict[type, Callable[..., Any]] = {
     A.RandomBrightnessContrast: from_values("contrast brightness"),
     A.RandomGamma: gamma_params,
     A.HueSaturationValue: from_values("hue saturation value"),
+    A.ColorJitter: jitter_params,
+    A.ToGray: nothing,
+    A.ToSepia: nothing,
+    A.RGBShift: shift_params,
+    A.ChannelShuffle: shuffle_params,
     A.InvertImg: nothing,
     A.GaussianBlur: blur_params,
     A.Sharpen: from_values("alpha lightness"),
     A.UnsharpMask: unsharp_params,
     A.Morphological: nothing,
+    A.Pad: nothing,
+    A.PadIfNeeded: nothing,
+    A.RandomCrop: crop_params,
+    A.Resize: nothing,
 }
 """For each transform that compiles, what turns (leaf, transform, its parameters, Python's draws,
 numpy's draws) of one image into the parameters of the compiled one."""

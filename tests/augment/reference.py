@@ -70,13 +70,29 @@ def run_albumentations(
     transform.set_random_state(generator, py_random)
     for image in images:
         py_random.log, generator.log = [], []
-        out = transform(image=image[..., None])["image"]  # (H, W, 1), as the pipeline does
-        yield out.reshape(image.shape), transform.params, py_random.log, generator.log
+        out = transform(image=np.atleast_3d(image))["image"]  # (H, W, 1), as the pipeline does
+        out = out.reshape(*out.shape[:2], *image.shape[2:])
+        yield out, transform.params, py_random.log, generator.log
 
 
-def compiled_leaf(transform: Any) -> Leaf:
-    (leaf,) = compile_recipe(A.Compose([transform])).leaves
+CHANGE_SIZE = (A.Pad, A.PadIfNeeded, A.RandomCrop, A.Resize)
+
+
+def compiled_leaf(transform: Any, num_channels: int = 1) -> Leaf:
+    back = [A.Resize(*SIZE)] if isinstance(transform, CHANGE_SIZE) else []
+    leaf, *_ = compile_recipe(A.Compose([transform, *back]), num_channels=num_channels).leaves
     return leaf
+
+
+def channels_first(images: np.ndarray) -> torch.Tensor:
+    """Return (N, C, H, W) of grey images (N, H, W) or coloured ones (N, H, W, 3)."""
+    batch = torch.from_numpy(images)
+    return batch[:, None] if images.ndim == 3 else batch.permute(0, 3, 1, 2)
+
+
+def channels_last(batch: torch.Tensor) -> np.ndarray:
+    """Return what `channels_first` was given."""
+    return (batch[:, 0] if batch.shape[1] == 1 else batch.permute(0, 2, 3, 1)).numpy()
 
 
 def values_of(names: str, log: list[Any]) -> dict[str, float]:

@@ -14,7 +14,8 @@ def markdown() -> str:
     rules = {}
     for support in TRANSFORMS:
         limits = [f"{k}: {rule.text}" for k, rule in support.arguments.items() if rule is not ANY]
-        rules[support.source.__name__] = "<br>".join(sorted(limits))
+        colours = [] if support.on_grey else ["images in colour"]
+        rules[support.source.__name__] = "<br>".join(colours + sorted(limits))
     rules |= dict.fromkeys((combinator.__name__ for combinator in COMBINATORS), "")
     lines = ["| Transform | Compiles with |", "|---|---|"]
     by_rule = sorted(rules, key=lambda name: (rules[name] != "", rules[name]))

@@ -102,11 +102,14 @@ def test_images_and_epochs_are_independent(name):
 
 def test_masked_and_selected_images_are_the_same(monkeypatch):
     """On a GPU a transform runs on all images and a mask chooses; on the CPU on the chosen ones."""
+    transforms = [A.GaussNoise(p=0.4), A.ColorJitter(p=0.7), A.CoarseDropout(p=0.5)]
     recipe = compile_recipe(
-        A.Compose([A.GaussNoise(p=0.4), A.CoarseDropout(p=0.5), A.OneOf([A.InvertImg(), double()])])
+        A.Compose([*transforms, A.OneOf([A.InvertImg(), double()])]), num_channels=3
     )
-    images = torch.randint(0, 256, (64, 1, 28, 28), dtype=torch.uint8)
+    images = torch.randint(0, 256, (64, 3, 28, 28), dtype=torch.uint8)
     keys = image_keys(0, 0, torch.arange(64))
     on_chosen = recipe(images, keys)
-    monkeypatch.setattr("pipeline.augment.batched.compiled._selects_images", lambda device: False)
+    for module in ("compiled", "colour"):
+        where = f"pipeline.augment.batched.{module}.selects_images"
+        monkeypatch.setattr(where, lambda device: False)
     assert torch.equal(recipe(images, keys), on_chosen)

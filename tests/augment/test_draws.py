@@ -15,7 +15,7 @@ import pytest
 import torch
 from scipy import stats
 
-from pipeline.augment.batched import compile_recipe, image_keys
+from pipeline.augment.batched import BatchedRecipe, compile_recipe, image_keys
 from pipeline.augment.batched.affine import Flip
 from pipeline.augment.batched.dropout import HoleDropout
 from pipeline.augment.batched.grid import (
@@ -25,7 +25,7 @@ from pipeline.augment.batched.grid import (
     pixel_grid,
 )
 from pipeline.augment.batched.support import TRANSFORMS
-from tests.augment.reference import SIZE, make
+from tests.augment.reference import SIZE, channels_last, compiled_leaf, make
 
 NUM_THEIRS, NUM_OURS = 2500, 10_000
 MAX_STATISTICS = 16 + 3
@@ -75,7 +75,28 @@ CASES: list[tuple[type, dict[str, Any]]] = [
     (A.Sharpen, {"lightness": (0.2, 2)}),
     (A.UnsharpMask, {"blur_limit": (3, 9), "sigma_limit": (0.5, 2)}),
     (A.Morphological, {}),
+    (A.Pad, {"padding": 3}),
+    (A.PadIfNeeded, {"min_height": 40, "min_width": 30}),
+    (A.RandomCrop, {"height": 20, "width": 27}),
+    (A.RandomCrop, {"height": 32, "width": 21, "pad_if_needed": True}),
+    (A.Resize, {"height": 40, "width": 20}),
 ]
+
+COLOURS: list[tuple[type, dict[str, Any]]] = [
+    (A.GaussNoise, {"mean_range": (-0.1, 0.3)}),
+    (A.GaussNoise, {"per_channel": False}),
+    (A.GaussNoise, {"noise_scale_factor": 0.4}),
+    (A.GaussNoise, {"noise_scale_factor": 0.4, "per_channel": False}),
+    (A.HueSaturationValue, {"hue_shift_limit": (-5, 70), "sat_shift_limit": 0}),
+    (A.ColorJitter, {}),
+    (A.ColorJitter, {"contrast": (1, 1), "hue": (0.1, 0.1)}),
+    (A.ToGray, {}),
+    (A.ToSepia, {}),
+    (A.RGBShift, {}),
+    (A.RGBShift, {"r_shift_limit": (0.1, 0.2), "g_shift_limit": (-50, 3), "b_shift_limit": 0}),
+    (A.ChannelShuffle, {}),
+]
+"""On coloured images."""
 
 
 def _name(case: Any) -> str:
@@ -104,20 +125,24 @@ def _of_holes(holes: np.ndarray) -> np.ndarray:
 
 
 def _of_noise(noise: np.ndarray) -> np.ndarray:
-    """(n, H, W) → moments, neighbours' likeness and single pixels.
+    """(n, C, H, W) → moments, the likeness of neighbours and of channels, and single pixels.
 
     Not the first pixel: OpenCV seeds its generator anew with 16 bits for each image, and the first
     number after that is always near 0. This is left to OpenCV.
     """
+    other = noise[:, -1]
+    noise = noise[:, 0]
     neighbours = (noise[:, :, 1:] * noise[:, :, :-1]).mean(axis=(1, 2))
+    channels = (noise * other).mean(axis=(1, 2))
     some = [noise[:, row, column] for row, column in PIXELS[1:]]
-    return np.column_stack([noise.mean(axis=(1, 2)), noise.std(axis=(1, 2)), neighbours, *some])
+    moments = [noise.mean(axis=(1, 2)), noise.std(axis=(1, 2))]
+    return np.column_stack([*moments, neighbours, channels, *some])
 
 
-def their_draws(transform: Any) -> np.ndarray:
+def their_draws(transform: Any, num_channels: int) -> np.ndarray:
     """Return (NUM_THEIRS, statistics)."""
     transform.set_random_seed(5)
-    data = {"image": np.full((*SIZE, 1), 100, dtype=np.uint8)}
+    data = {"image": np.full((*SIZE, num_channels), 100, dtype=np.uint8)}
     numbers = []
     for _ in range(NUM_THEIRS):
         params = transform.update_transform_params(transform.get_params(), data)
@@ -140,25 +165,39 @@ def _their_numbers(transform: Any, params: dict[str, Any]) -> np.ndarray:
     if "holes" in params:
         return _of_holes(params["holes"].astype(float))
     if "noise_map" in params:
-        return _of_noise(params["noise_map"].reshape(1, *SIZE))[0]
+        noise = params["noise_map"]
+        return noise if noise.ndim == 1 else _of_noise(noise.transpose(2, 0, 1)[None])[0]
     if isinstance(transform, A.GaussianBlur):
         kernel = params["kernel"]
         return np.array([len(kernel), kernel.max()])
     if isinstance(transform, A.Sharpen):
         return np.array([params["alpha"], params["sharpening_matrix"][1, 1]])
-    names = [n for n in ("alpha", "beta", "gamma", "ksize", "sigma", "val_shift") if n in params]
+    if isinstance(transform, A.HueSaturationValue):
+        limits = transform.hue_shift_limit, transform.sat_shift_limit
+        shifts = params["hue_shift"], params["sat_shift"]
+        moved = [shift for shift, limit in zip(shifts, limits, strict=True) if limit != (0, 0)]
+        return np.array([params["val_shift"], *moved])
+    if isinstance(transform, A.ColorJitter):
+        factors = [params[n] for n in ("brightness", "contrast", "saturation", "hue")]
+        return np.array([*factors, *params["order"]])
+    if isinstance(transform, A.ChannelShuffle):
+        return np.array(params["channels_shuffled"])
+    if isinstance(transform, A.RandomCrop):
+        return np.array(params["crop_coords"][:2])
+    names = [n for n in ("alpha", "beta", "gamma", "ksize", "sigma") if n in params]
     return np.array([params[n] for n in names], dtype=float)
 
 
-def our_draws(transform: Any) -> np.ndarray:
+def our_draws(transform: Any, num_channels: int) -> np.ndarray:
     """Return (NUM_OURS, statistics)."""
-    recipe = compile_recipe(A.Compose([transform]))
-    (leaf,) = recipe.leaves
+    leaf = compiled_leaf(transform, num_channels)
+    recipe = BatchedRecipe([leaf])
     if isinstance(leaf.transform, Flip):
         return np.zeros((NUM_OURS, 0))  # nothing is drawn
     keys = image_keys(7, 0, torch.arange(NUM_OURS))
     scalars = recipe._draw_scalars(keys)
-    drawn = leaf.transform.draw(recipe._draws(0, scalars[0], keys), SIZE)
+    images = torch.empty(NUM_OURS, num_channels, 0, 0)
+    drawn = leaf.transform.draw(recipe._draws(0, scalars[0], keys, images), SIZE)
     if isinstance(leaf.transform, MatrixTransform):
         matrix = leaf.transform.matrix(drawn, SIZE).double().numpy()
         return (matrix / matrix[:, 2:, 2:]).reshape(-1, 9)[:, :8]
@@ -171,7 +210,7 @@ def our_draws(transform: Any) -> np.ndarray:
         some = [holes[holes[:, 0] < holes[:, 2]] for holes in params["holes"][:NUM_THEIRS]]
         return np.stack([_of_holes(h if len(h) else np.zeros((1, 4))) for h in some])
     if "noise" in params:
-        return _of_noise(params["noise"][:, 0])
+        return _of_noise(params["noise"])
     if isinstance(transform, A.GaussianBlur):
         x = np.arange(-30, 31)
         weights = np.exp(-0.5 * (x / params["sigma"][:, None]) ** 2)
@@ -182,14 +221,27 @@ def our_draws(transform: Any) -> np.ndarray:
         return np.column_stack([alpha, 1 - alpha + alpha * (8 + params["lightness"])])
     if "size" in params:
         params["ksize"] = transform.blur_limit[0] + 2 * params.pop("size")
-    names = [n for n in ("alpha", "beta", "gamma", "ksize", "sigma", "value") if n in params]
-    return np.column_stack([params[n] for n in names]) if names else np.zeros((NUM_OURS, 0))
+    if isinstance(transform, A.ColorJitter):
+        constant = {name: getattr(transform, name)[0] for name in ("brightness", "contrast", "hue")}
+        params = {n: np.full(NUM_OURS, value) for n, value in constant.items()} | params
+    names = ["alpha", "beta", "gamma", "ksize", "sigma", "value", "left", "top", "shift"]
+    names += ["brightness", "contrast", "saturation", "hue", "order"]
+    some = [params[n] for n in names if n in params]
+    return np.column_stack(some) if some else np.zeros((NUM_OURS, 0))
 
 
 @pytest.mark.parametrize(("cls", "kwargs"), CASES, ids=_name)
 def test_same_distribution(cls, kwargs):
-    transform = make(cls, **kwargs)
-    theirs, ours = their_draws(transform), our_draws(transform)
+    compare(make(cls, **kwargs), num_channels=1)
+
+
+@pytest.mark.parametrize(("cls", "kwargs"), COLOURS, ids=_name)
+def test_same_distribution_in_colour(cls, kwargs):
+    compare(make(cls, **kwargs), num_channels=3)
+
+
+def compare(transform: Any, num_channels: int) -> None:
+    theirs, ours = their_draws(transform, num_channels), our_draws(transform, num_channels)
     assert theirs.shape[1] == ours.shape[1] <= MAX_STATISTICS - 3
     # Rounding would tell constants apart, and float32's whole pixels from float64's.
     theirs, ours = np.round(theirs, 4), np.round(ours, 4)
@@ -201,11 +253,28 @@ def test_same_distribution(cls, kwargs):
     columns = np.column_stack([both[:, moving], np.round(standard @ directions, 4)])
     for column in columns.T if moving.any() else ():
         result = stats.ks_2samp(column[: len(theirs)], column[len(theirs) :], method="asymp")
-        assert result.pvalue > FALSE_ALARM / (len(CASES) * MAX_STATISTICS), result
+        assert result.pvalue > FALSE_ALARM / (len(CASES + COLOURS) * MAX_STATISTICS), result
 
 
 def test_every_transform_that_compiles_is_compared():
-    assert {cls for cls, _ in CASES} == {support.source for support in TRANSFORMS}
+    assert {cls for cls, _ in CASES + COLOURS} == {support.source for support in TRANSFORMS}
+
+
+@pytest.mark.parametrize("fill", ["random", "random_uniform"])
+def test_a_random_fill_is_another_for_each_channel(fill):
+    """As albumentations itself has it."""
+    hole = A.Erasing(scale=(0.1, 0.1), fill=fill, p=1)
+    compiled = compile_recipe(A.Compose([hole]), num_channels=3)
+    images = torch.full((400, 3, 28, 28), 77, dtype=torch.uint8)
+    ours = channels_last(compiled(images, image_keys(0, 0, torch.arange(400))))
+    hole.set_random_seed(0)
+    theirs = np.stack([hole(image=image)["image"] for image in channels_last(images)])
+    for drawn in (theirs, ours):
+        colours = np.array([image[(image != 77).any(axis=-1)][0] for image in drawn])
+        assert np.abs(np.corrcoef(colours.T) - np.eye(3)).max() < 0.2
+        assert {len(np.unique(image.reshape(-1, 3), axis=0)) > 2 for image in drawn} == {
+            fill == "random"
+        }
 
 
 @pytest.mark.parametrize("fill", ["random", "random_uniform"])

@@ -7,10 +7,17 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from albumentations.augmentations.dropout.transforms import BaseDropout
 
 from pipeline.augment.batched.support import TRANSFORMS, support_of
 from tests.augment.parameters import their_parameters
-from tests.augment.reference import compiled_leaf, make, run_albumentations
+from tests.augment.reference import (
+    channels_first,
+    channels_last,
+    compiled_leaf,
+    make,
+    run_albumentations,
+)
 
 pytestmark = pytest.mark.machine
 
@@ -106,26 +113,125 @@ CASES: list[tuple[type, dict[str, Any]]] = [
     (A.Morphological, {"scale": (5, 2)}),
 ]
 
+FRAME_CASES: list[tuple[type, dict[str, Any]]] = [
+    *((A.Pad, {"padding": 4, "border_mode": border}) for border in BORDERS),
+    (A.Pad, {"padding": (1, 5), "fill": 70}),
+    (A.Pad, {"padding": (0, 30, 2, 1), "border_mode": cv2.BORDER_REFLECT_101}),
+    (A.PadIfNeeded, {"min_height": 33, "min_width": 20, "fill": 9}),
+    (A.PadIfNeeded, {"min_height": 40, "min_width": 41, "position": "top_left"}),
+    (
+        A.PadIfNeeded,
+        {"min_height": None, "min_width": 36, "pad_height_divisor": 16, "border_mode": 4},
+    ),
+    (A.RandomCrop, {"height": 20, "width": 27}),
+    (A.RandomCrop, {"height": 28, "width": 9}),
+    (A.RandomCrop, {"height": 40, "width": 9, "pad_if_needed": True, "fill": 80}),
+    (
+        A.RandomCrop,
+        {
+            "height": 36,
+            "width": 36,
+            "pad_if_needed": True,
+            "border_mode": 4,
+            "pad_position": "bottom_right",
+        },
+    ),
+    *(
+        (A.Resize, {"height": height, "width": width, "interpolation": mode})
+        for mode in MODES[:3]
+        for height, width in ((40, 40), (35, 28), (56, 17), (1, 20))
+    ),
+]
+"""Transforms that change the size of the images."""
+
+COLOURS: list[tuple[type, dict[str, Any]]] = [
+    *((A.ToGray, {"method": m}) for m in ("weighted_average", "max", "average", "desaturation")),
+    (A.ToSepia, {}),
+    (A.RGBShift, {}),
+    (A.RGBShift, {"r_shift_limit": (-200, 200), "g_shift_limit": 0.3, "b_shift_limit": (7, 7)}),
+    (A.ChannelShuffle, {}),
+    (A.HueSaturationValue, {}),
+    (
+        A.HueSaturationValue,
+        {"hue_shift_limit": 180, "sat_shift_limit": 255, "val_shift_limit": 255},
+    ),
+    (A.HueSaturationValue, {"hue_shift_limit": 0, "sat_shift_limit": 0, "val_shift_limit": 0}),
+    (A.HueSaturationValue, {"hue_shift_limit": 0, "val_shift_limit": 0}),
+    (A.HueSaturationValue, {"hue_shift_limit": (90, 90), "sat_shift_limit": 0}),
+    (A.ColorJitter, {}),
+    (A.ColorJitter, {"brightness": 0.9, "contrast": 0.9, "saturation": 0.9, "hue": 0.1}),
+    (A.ColorJitter, {"brightness": (0, 3), "contrast": (0, 3), "saturation": (0, 3), "hue": 0}),
+    (A.ColorJitter, {"brightness": 0, "contrast": (0, 0), "saturation": (0, 0), "hue": (0.3, 0.3)}),
+    *(
+        (cls, {"border_mode": cv2.BORDER_CONSTANT, "fill": fill, **wild})
+        for fill in (90, (90,), (90, 10, 200), (90, 10))
+        for cls, wild in (
+            (A.Affine, WILD),
+            (A.Perspective, {"scale": 0.3}),
+            (A.ElasticTransform, {"alpha": 60, "sigma": 3}),
+            (A.GridDistortion, {"distort_limit": 0.9, "num_steps": 10}),
+            (A.OpticalDistortion, {"distort_limit": 2}),
+            (A.ThinPlateSpline, {"scale_range": (0.5, 0.9)}),
+            (A.Pad, {"padding": 4}),
+            (A.RandomCrop, {"height": 40, "width": 40, "pad_if_needed": True}),
+        )
+    ),
+    *(
+        (cls, {"fill": fill})
+        for fill in (90, (90, 10, 200))
+        for cls in (A.CoarseDropout, A.Erasing, A.GridDropout)
+    ),
+    (A.GaussNoise, {"per_channel": False}),
+]
+"""What only coloured images have: transforms of colours, and a fill for each channel."""
+
 
 def _name(case: Any) -> str:
     return case.__name__ if isinstance(case, type) else ""
 
 
-@pytest.mark.parametrize(("cls", "kwargs"), CASES, ids=_name)
+@pytest.mark.parametrize(("cls", "kwargs"), CASES + FRAME_CASES, ids=_name)
 def test_same_pixels_from_the_same_parameters(cls, kwargs, images):
-    transform = make(cls, **kwargs)
-    leaf = compiled_leaf(transform)
+    compare(make(cls, **kwargs), images)
+
+
+IN_COLOUR = [
+    (cls, kwargs)
+    for cls, kwargs in COLOURS + CASES + FRAME_CASES
+    # Of these albumentations wants a number for each channel, where OpenCV takes 0 for the others.
+    if not (issubclass(cls, BaseDropout) and kwargs.get("fill") in ((200,), (255,)))
+]
+
+
+@pytest.mark.parametrize(("cls", "kwargs"), IN_COLOUR, ids=_name)
+def test_same_pixels_in_colour(cls, kwargs, coloured):
+    compare(make(cls, **kwargs), coloured)
+
+
+@pytest.mark.parametrize(
+    ("cls", "kwargs"),
+    [case for case in COLOURS if case[0] in (A.HueSaturationValue, A.ColorJitter)],
+    ids=_name,
+)
+def test_same_colours_of_wider_images(cls, kwargs, coloured):
+    """From HSV back to RGB, OpenCV cuts 32 pixels at a time to whole levels and rounds the rest."""
+    compare(make(cls, **kwargs), np.pad(coloured, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect"))
+
+
+def compare(transform: Any, images: np.ndarray) -> None:
+    given = channels_first(images)
+    leaf = compiled_leaf(transform, num_channels=given.shape[1])
     expected, *drawn = zip(*run_albumentations(transform, images, seed=1), strict=True)
     together = their_parameters(leaf, transform, list(zip(*drawn, strict=True)))
-    given = torch.from_numpy(images)[:, None]
 
-    actual = leaf.apply(given.to(torch.float32), together).to(torch.uint8)[:, 0].numpy()
+    actual = channels_last(leaf.apply(given.to(torch.float32), together).to(torch.uint8))
 
     support = support_of(transform)
     error = np.abs(actual.astype(int) - np.stack(expected).astype(int))
     assert (error > support.tolerance).mean() <= support.rare, error.max()
-    assert np.array_equal(given[:, 0].numpy(), images)  # the input is left alone
+    assert np.array_equal(channels_last(given), images)  # the input is left alone
 
 
 def test_every_transform_that_compiles_is_compared():
-    assert {cls for cls, _ in CASES} == {support.source for support in TRANSFORMS}
+    compared = {cls for cls, _ in CASES + FRAME_CASES + COLOURS}
+    assert compared == {support.source for support in TRANSFORMS}

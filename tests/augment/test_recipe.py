@@ -10,6 +10,7 @@ from pipeline.augment.batched import BatchedRecipe, NotCompilable, compile_recip
 from pipeline.augment.batched.grid import SamplingGrid, pixel_grid
 from pipeline.augment.batched.sampling import Sampler
 from pipeline.augment.batched.support import COMBINATORS, TRANSFORMS
+from tests.augment.reference import channels_last
 from tests.augment.support_table import markdown
 
 pytestmark = pytest.mark.machine
@@ -91,6 +92,117 @@ def test_what_does_not_fit_into_the_image_is_refused_by_name(transform):
         compile_recipe(A.Compose([transform]), size=(28, 28))
     if not isinstance(transform, A.Erasing):
         compile_recipe(A.Compose([transform]), size=(60, 60))
+
+
+TO_ANOTHER_SIZE_AND_BACK = {
+    "pad and crop": [A.Pad(4, border_mode=cv2.BORDER_REFLECT_101), A.RandomCrop(28, 24)],
+    "pad if needed": [A.PadIfNeeded(36, 32, fill=200), A.RandomCrop(28, 24)],
+    "resize and crop": [A.Resize(40, 40), A.HorizontalFlip(), A.RandomCrop(28, 24)],
+    "turned between": [A.Resize(40, 36), A.Affine(rotate=(-9, 9)), A.Erasing(), A.Resize(28, 24)],
+    "crop and pad": [A.RandomCrop(20, 20), A.PadIfNeeded(28, 24)],
+    "crop of the size": [A.OneOf([A.RandomCrop(28, 24), A.Resize(28, 24)], p=0.5)],
+}
+
+
+@pytest.mark.parametrize("num_channels", [1, 3])
+@pytest.mark.parametrize("way", TO_ANOTHER_SIZE_AND_BACK)
+def test_images_may_have_another_size_between_transforms(way, num_channels):
+    """They show what albumentations' can show, each from its own draw."""
+    recipe = A.Compose(TO_ANOTHER_SIZE_AND_BACK[way])
+    compiled = compile_recipe(recipe, size=(28, 24), num_channels=num_channels)
+    rows = torch.arange(300)
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randint(0, 256, (1, num_channels, 28, 24), dtype=torch.uint8, generator=generator)
+    images = image.expand(300, -1, -1, -1)
+    together = compiled(images, image_keys(5, 2, rows))
+    assert together.shape == images.shape
+    apart = [compiled(images[n : n + 7], image_keys(5, 2, rows[n : n + 7])) for n in (0, 7, 293)]
+    assert torch.equal(torch.cat(apart), together[[*range(14), *range(293, 300)]])
+    if way == "turned between":
+        return
+    recipe.set_random_seed(0)
+    theirs = np.stack([recipe(image=channels_last(image)[0])["image"] for _ in range(1500)])
+    theirs = theirs.reshape(1500, 1, -1).astype(int)
+    kinds = np.unique(theirs, axis=0)
+    ours = channels_last(together).reshape(1, 300, -1).astype(int)
+    nearest = np.concatenate([np.abs(ours - kind).max(axis=-1) for kind in kinds])
+    assert (nearest.min(axis=0) <= 1).mean() > 0.9  # 1,500 draws show nearly all places
+    assert len(np.unique(nearest.argmin(axis=0))) > 0.4 * len(kinds)
+
+
+@pytest.mark.parametrize(
+    ("transforms", "named"),
+    [
+        ([A.Resize(40, 40)], "the recipe makes images of 40×40 pixels from 28×28"),
+        ([A.Pad(4), A.RandomCrop(28, 30)], "the recipe makes images of 28×30 pixels from 28×28"),
+        ([A.Pad(4, p=0.5), A.RandomCrop(28, 28)], "Pad: changes the size of some images only"),
+        (
+            [A.OneOf([A.Resize(40, 40), A.Resize(30, 30)], p=1), A.RandomCrop(28, 28)],
+            "Resize: changes the size of some images only",
+        ),
+        ([A.RandomCrop(29, 9), A.Resize(28, 28)], "RandomCrop(height=29, width=9): larger"),
+        ([A.Resize(9, 9), A.RandomCrop(28, 28)], "RandomCrop(height=28, width=28): larger"),
+        ([A.Resize(9, 40), A.Morphological(scale=(10, 10))], "Morphological(scale="),
+        (
+            [A.RandomCrop(28, 28, pad_if_needed=True, pad_position="random")],
+            "RandomCrop(pad_position='random')",
+        ),
+        ([A.PadIfNeeded(30, 30, position="random"), A.RandomCrop(28, 28)], "PadIfNeeded(position="),
+        ([A.Resize(28, 28, interpolation=cv2.INTER_AREA)], "Resize(interpolation=3)"),
+        (
+            [A.Pad(2), A.Resize(28, 28, area_for_downscale="image")],
+            "Resize(area_for_downscale='image')",
+        ),
+        ([A.CenterCrop(28, 28)], "CenterCrop: no batched version"),
+    ],
+)
+def test_another_size_is_refused_where_it_cannot_be_followed(transforms, named):
+    with pytest.raises(NotCompilable) as refused:
+        compile_recipe(A.Compose(transforms))
+    assert refused.value.reasons[0].startswith(named)
+
+
+IN_COLOUR = [
+    *ALL,
+    A.OneOf([A.ColorJitter(), A.HueSaturationValue(), A.RGBShift()], p=0.8),
+    A.SomeOf([A.ToGray(), A.ToSepia(), A.ChannelShuffle()], n=1, p=0.4),
+    A.Erasing(fill=(9, 200, 100)),
+    A.GaussNoise(per_channel=False),
+]
+
+
+def test_the_draw_for_a_coloured_image_depends_on_its_key_alone():
+    recipe = compile_recipe(A.Compose(IN_COLOUR), num_channels=3)
+    images, rows = soft_images(600).view(200, 3, 28, 28), torch.arange(200)
+    together = recipe(images, image_keys(5, 2, rows))
+    backwards = recipe(images.flip(0), image_keys(5, 2, rows.flip(0))).flip(0)
+    assert torch.equal(backwards, together)
+    assert torch.equal(recipe(images[7:9], image_keys(5, 2, rows[7:9])), together[7:9])
+    assert together.shape == images.shape
+    assert not torch.equal(recipe(images, image_keys(5, 3, rows)), together)
+
+
+@pytest.mark.parametrize(
+    ("transform", "named"),
+    [
+        (A.ToGray(num_output_channels=1), "ToGray(num_output_channels=1)"),
+        (A.ToGray(method="pca"), "ToGray(method='pca')"),
+        (A.Affine(fill=(1, 2, 3, 4)), "Affine(fill="),
+        (A.Affine(fill=(1, 2, 300)), "Affine(fill="),
+        (A.CoarseDropout(fill=(1,)), "CoarseDropout(fill=(1.0,))"),
+        (A.ToFloat(), "ToFloat: no batched version"),
+    ],
+)
+def test_what_is_not_covered_in_colour_is_refused_by_name(transform, named):
+    with pytest.raises(NotCompilable) as refused:
+        compile_recipe(A.Compose([transform]), num_channels=3)
+    assert refused.value.reasons[0].startswith(named)
+
+
+@pytest.mark.parametrize("cls", [s.source for s in TRANSFORMS if not s.on_grey])
+def test_what_only_changes_colours_is_no_batched_transform_of_grey_images(cls):
+    with pytest.raises(NotCompilable, match=f"{cls.__name__}: .* for grey images"):
+        compile_recipe(A.Compose([cls()]))
 
 
 def num_resamplings(recipe: BatchedRecipe) -> int:

@@ -22,7 +22,13 @@ from pipeline.augment.registry import deserialise, serialise
 from pipeline.errors import UserError
 from tests.augment.arguments import random_transform
 from tests.augment.parameters import their_parameters
-from tests.augment.reference import compiled_leaf, run_albumentations
+from tests.augment.reference import (
+    CHANGE_SIZE,
+    channels_first,
+    channels_last,
+    compiled_leaf,
+    run_albumentations,
+)
 
 FEW, MANY = 2, 30
 """Recipes compared for each transform: always, and in the slow test."""
@@ -46,7 +52,8 @@ def draw_and_compare(cls: type[A.BasicTransform], count: int, images: np.ndarray
     while outcomes["compiled"] < count:
         assert outcomes.total() < 10 * count, f"of {cls.__name__} hardly any compiles: {outcomes}"
         arguments, transform = random_transform(cls, rng)
-        if cls is A.HueSaturationValue:  # compiles as it is stored: grey images have no colours
+        if cls is A.HueSaturationValue and images.ndim == 3:
+            # Compiles as it is stored: grey images have no colours.
             (transform,) = deserialise(serialise(A.Compose([transform]), "mine")).transforms
         try:
             outcomes[compare(transform, images)] += 1
@@ -61,12 +68,12 @@ def compare(transform: Any, images: np.ndarray) -> str:
     Raises:
         AssertionError: The engines differ.
     """
-    recipe = A.Compose([transform])
+    recipe, num_channels = A.Compose([transform]), images.shape[3] if images.ndim == 4 else 1
     try:
-        compiled = compile_recipe(recipe)
+        compiled = compile_recipe(recipe, num_channels=num_channels)
     except NotCompilable:
         return "refused"
-    stored = deserialise(serialise(recipe, "mine"))
+    stored = deserialise(serialise(recipe, "mine"), num_channels=num_channels)
     image = images[30]  # soft
     try:
         theirs = by_albumentations(recipe, image, seed=0)
@@ -84,13 +91,14 @@ def compare_pixels(transform: Any, images: np.ndarray) -> None:
     """Raise AssertionError if pixels differ under the same parameters."""
     if getattr(transform, "fill", 0) in ("random", "random_uniform"):
         return  # drawn by the pixel
-    leaf, support = compiled_leaf(transform), support_of(transform)
     some = images[::4]
+    given = channels_first(some).to(torch.float32)
+    leaf, support = compiled_leaf(transform, given.shape[1]), support_of(transform)
     expected, *drawn = zip(*run_albumentations(transform, some, seed=1), strict=True)
     together = their_parameters(leaf, transform, list(zip(*drawn, strict=True)))
-    actual = leaf.apply(torch.from_numpy(some)[:, None].to(torch.float32), together)
+    actual = leaf.apply(given, together)
     assert torch.equal(actual, actual.round().clamp(0, 255)), "values are not whole numbers 0..255"
-    error = np.abs(actual[:, 0].numpy() - np.stack(expected))
+    error = np.abs(channels_last(actual) - np.stack(expected))
     by_rounding = support.source is A.UnsharpMask or getattr(transform, "interpolation", 1) == 0
     rare = max(support.rare, TIES if by_rounding else 0)
     share = (error > support.tolerance).mean()
@@ -98,15 +106,16 @@ def compare_pixels(transform: Any, images: np.ndarray) -> None:
 
 
 def by_albumentations(recipe: A.Compose, image: np.ndarray, seed: int) -> np.ndarray:
-    """Return uint8 (NUM_THEIRS, H, W)."""
-    drawn = [augment_image(recipe, image[..., None], (seed, n)) for n in range(NUM_THEIRS)]
-    return np.stack(drawn)[..., 0]
+    """Return uint8 (NUM_THEIRS, H, W · C)."""
+    drawn = [augment_image(recipe, np.atleast_3d(image), (seed, n)) for n in range(NUM_THEIRS)]
+    return np.stack(drawn).reshape(NUM_THEIRS, len(image), -1)
 
 
 def by_batches(recipe: BatchedRecipe, image: np.ndarray) -> np.ndarray:
-    """Return uint8 (NUM_OURS, H, W)."""
-    images = torch.from_numpy(image).expand(NUM_OURS, 1, *image.shape).contiguous()
-    return recipe(images, image_keys(7, 0, torch.arange(NUM_OURS)))[:, 0].numpy()
+    """Return uint8 (NUM_OURS, H, W · C)."""
+    images = channels_first(image[None]).expand(NUM_OURS, -1, -1, -1).contiguous()
+    drawn = recipe(images, image_keys(7, 0, torch.arange(NUM_OURS)))
+    return channels_last(drawn).reshape(NUM_OURS, len(image), -1)
 
 
 def compare_distributions(theirs: np.ndarray, ours: np.ndarray, what: str) -> None:
@@ -124,14 +133,16 @@ NUMBERS = ["mean", "spread", "to the right", "downwards", *map(str, PIXELS)]
 def numbers_of(images: np.ndarray) -> list[np.ndarray]:
     """Return `NUMBERS` that tell images apart, in levels, each (N,)."""
     images = images.astype(float)
-    place = np.linspace(0, 2, images.shape[-1])
+    row, column = (np.linspace(0, 2, length) for length in images.shape[1:])
     of_all = [images, (images - images.mean(axis=(1, 2), keepdims=True)) ** 2]
-    of_all += [images * place, images * place[:, None]]
+    of_all += [images * column, images * row[:, None]]
     mean, variance, right, down = (each.mean(axis=(1, 2)) for each in of_all)
     return [mean, np.sqrt(variance), right, down, *(images[:, y, x] for y, x in PIXELS)]
 
 
-SOURCES = [support.source for support in TRANSFORMS]
+# The arguments of those that change the size are sizes: `test_pixels` has some.
+SOURCES = [s.source for s in TRANSFORMS if s.on_grey and s.source not in CHANGE_SIZE]
+OF_COLOURS = [A.HueSaturationValue, *(s.source for s in TRANSFORMS if not s.on_grey)]
 HAVE_ARGUMENTS = [cls for cls in SOURCES if set(cls.InitSchema.model_fields) - {"p", "strict"}]
 
 
@@ -141,8 +152,20 @@ def test_both_engines_mean_the_same(cls, images):
     draw_and_compare(cls, FEW if cls in HAVE_ARGUMENTS else 1, images)
 
 
+@pytest.mark.parametrize("cls", OF_COLOURS)
+def test_both_engines_mean_the_same_by_colours(cls, coloured):
+    draw_and_compare(cls, 2 * FEW, coloured)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning:albumentations.*")
 @pytest.mark.parametrize("cls", HAVE_ARGUMENTS)
 def test_both_engines_mean_the_same_at_length(cls, images):
     print(cls.__name__, dict(draw_and_compare(cls, MANY, images)))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning:albumentations.*")
+@pytest.mark.parametrize("cls", [*HAVE_ARGUMENTS, *OF_COLOURS[1:]])
+def test_both_engines_mean_the_same_at_length_in_colour(cls, coloured):
+    print(cls.__name__, dict(draw_and_compare(cls, MANY, coloured)))

@@ -26,6 +26,7 @@ from pipeline.augment.batched.transform import (
     Size,
     Transform,
     per_image,
+    selects_images,
 )
 
 _NOISE_COUNTERS = 1 << 32
@@ -57,7 +58,7 @@ class Leaf:
     def apply(self, pixels: Tensor, params: Params) -> Tensor:
         """Return the effect of this transform alone, on every image.
 
-        Pixels are float32 (B, 1, H, W), whole numbers 0..255, before and after; the parameters are
+        Pixels are float32 (B, C, H, W), whole numbers 0..255, before and after; the parameters are
         from the transform's `draw`.
         """
         if isinstance(self.transform, ImageTransform):
@@ -118,7 +119,7 @@ class BatchedRecipe:
     def __call__(self, images: Tensor, keys: Tensor, *, dtype: torch.dtype = torch.uint8) -> Tensor:
         """Return the images, each augmented by a draw of its own.
 
-        Images are uint8 (B, 1, H, W) on any device and stay as they are; an image's draw depends on
+        Images are uint8 (B, C, H, W) on any device and stay as they are; an image's draw depends on
         its key alone, int64 (B,) on that device, see `image_keys`. Another `dtype` has the same
         whole numbers 0..255: float32 saves a conversion where the next thing is to normalise.
         """
@@ -131,10 +132,11 @@ class BatchedRecipe:
                 ((index, leaf),) = step.leaves
                 pixels = self._apply(pixels, keys, index, leaf, scalars)
                 continue
-            size = (images.shape[-2], images.shape[-1])
+            size = (pixels.shape[-2], pixels.shape[-1])
             grid = SamplingGrid(len(pixels), size, pixels.device)
             for index, leaf in reversed(step.leaves):
-                params = leaf.transform.draw(self._draws(index, scalars[index], keys), size)
+                draws = self._draws(index, scalars[index], keys, pixels)
+                params = leaf.transform.draw(draws, size)
                 leaf.extend(grid, params, size, fires(leaf.gates, scalars[None]))
             pixels = (step.sampler or _ANY_SAMPLER)(pixels, grid)
         return pixels.to(dtype)
@@ -148,31 +150,25 @@ class BatchedRecipe:
                 scalars[index][name] = row
         return scalars
 
-    def _draws(self, index: int, values: Mapping[str, Tensor], keys: Tensor) -> Draws:
-        return Draws(values, keys, (index + 1) * _NOISE_COUNTERS)
+    def _draws(
+        self, index: int, values: Mapping[str, Tensor], keys: Tensor, images: Tensor
+    ) -> Draws:
+        return Draws(values, keys, (index + 1) * _NOISE_COUNTERS, images.shape[1])
 
     def _apply(
         self, pixels: Tensor, keys: Tensor, index: int, leaf: Leaf, scalars: _Scalars
     ) -> Tensor:
         size = (pixels.shape[-2], pixels.shape[-1])
         active = fires(leaf.gates, scalars[None])
-        if active is not None and _selects_images(pixels.device):
+        if active is not None and selects_images(pixels.device):
             # A draw depends on its image's key alone, so the chosen images can be drawn for alone.
             chosen = active.nonzero()[:, 0]
             values = {name: value[chosen] for name, value in scalars[index].items()}
-            params = leaf.transform.draw(self._draws(index, values, keys[chosen]), size)
+            params = leaf.transform.draw(self._draws(index, values, keys[chosen], pixels), size)
             return pixels.index_copy(0, chosen, leaf.apply(pixels[chosen], params))
-        params = leaf.transform.draw(self._draws(index, scalars[index], keys), size)
+        params = leaf.transform.draw(self._draws(index, scalars[index], keys, pixels), size)
         applied = leaf.apply(pixels, params)
         return applied if active is None else torch.where(per_image(active), applied, pixels)
-
-
-def _selects_images(device: torch.device) -> bool:
-    """Return whether to run a transform on the images alone that it fires for.
-
-    To know how many these are, a GPU would have to be waited for; there all images are run.
-    """
-    return device.type == "cpu"
 
 
 @lru_cache(maxsize=64)

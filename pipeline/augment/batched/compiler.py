@@ -9,9 +9,10 @@ import albumentations as A
 
 from pipeline.augment.batched.compiled import BatchedRecipe, Leaf
 from pipeline.augment.batched.gates import Gate, coin, ranked, repeated, weighted
-from pipeline.augment.batched.sampling import BORDERS, INTERPOLATIONS, Sampler
+from pipeline.augment.batched.grid import DisplacementTransform
+from pipeline.augment.batched.sampling import BORDERS, INTERPOLATIONS, Sampler, channel_fill
 from pipeline.augment.batched.support import COMBINATORS, refusals, support_of
-from pipeline.augment.batched.transform import Size, fill_value
+from pipeline.augment.batched.transform import ImageTransform, Shape, Size, Transform
 
 
 class NotCompilable(Exception):
@@ -25,17 +26,23 @@ class NotCompilable(Exception):
         self.reasons = reasons
 
 
-def compile_recipe(recipe: A.Compose, *, fuse: bool = True, size: Size = (28, 28)) -> BatchedRecipe:
+def compile_recipe(
+    recipe: A.Compose, *, fuse: bool = True, size: Size = (28, 28), num_channels: int = 1
+) -> BatchedRecipe:
     """Compile a recipe to operations on whole batches of images of `size` (H, W).
 
     Several geometric transforms in a row that read the image in the same way resample it once;
     without `fuse` each does, as in albumentations.
 
     Raises:
-        NotCompilable: A transform, an argument or a combinator is not covered.
+        NotCompilable: A transform, an argument or a combinator is not covered, or images come out
+            in another size.
     """
-    compiler = _Compiler(size)
+    compiler = _Compiler(size, num_channels)
     leaves = list(compiler.flatten(recipe, (), forced=False))
+    if not compiler.reasons and compiler.size != size:
+        made, given = ("×".join(map(str, each)) for each in (compiler.size, size))
+        compiler.reasons.append(f"the recipe makes images of {made} pixels from {given}")
     if compiler.reasons:
         raise NotCompilable(list(dict.fromkeys(compiler.reasons)))
     return BatchedRecipe(leaves, fuse=fuse)
@@ -43,9 +50,13 @@ def compile_recipe(recipe: A.Compose, *, fuse: bool = True, size: Size = (28, 28
 
 @dataclass
 class _Compiler:
-    """Walks a recipe and collects what it cannot compile."""
+    """Walks a recipe and collects what it cannot compile.
+
+    The size is that of the images at the place where the walk is.
+    """
 
     size: Size
+    num_channels: int
     reasons: list[str] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=count)
 
@@ -106,17 +117,27 @@ class _Compiler:
         if support is None:
             self.reasons.append(f"{type(node).__name__}: no batched version of this transform")
             return
-        refused = list(refusals(node, support, self.size))
+        shape: Shape = (self.num_channels, *self.size)
+        refused = list(refusals(node, support, shape))
         self.reasons += refused
         if refused or gates is None:
             return
-        yield Leaf(support.build(node), gates, _sampler(node))
+        transform = support.build(node)
+        size = transform.output_size(self.size)
+        if size != self.size and gates:
+            self.reasons.append(
+                f"{type(node).__name__}: changes the size of some images only; it must be outside "
+                "of combinators, with p=1"
+            )
+        self.size = size
+        yield Leaf(transform, gates, _sampler(node, transform, self.num_channels))
 
 
-def _sampler(node: Any) -> Sampler | None:
+def _sampler(node: Any, transform: Transform, num_channels: int) -> Sampler | None:
     """Return how a geometric transform reads the image; None for a flip, which any way suits."""
-    if not hasattr(node, "interpolation"):
+    if isinstance(transform, ImageTransform) or not hasattr(node, "interpolation"):
         return None
     border = BORDERS[node.border_mode]
-    fill = float(fill_value(node.fill)) if border == "constant" else 0.0
+    extends = not isinstance(transform, DisplacementTransform)
+    fill = channel_fill(node.fill, num_channels, extends=extends) if border == "constant" else 0.0
     return Sampler(INTERPOLATIONS[node.interpolation], border, fill)

@@ -21,6 +21,7 @@ from pipeline.augment.batched.transform import (
     device_constant,
     fill_value,
     integers,
+    per_channel,
 )
 
 
@@ -31,7 +32,8 @@ class HoleDropout(ImageTransform):
     """
 
     def __init__(self, given: Any) -> None:
-        # A pixel value; or "random", one drawn per pixel; or "random_uniform", one drawn per hole.
+        # A pixel value, or one for each channel; or "random", one drawn per pixel and channel; or
+        # "random_uniform", one drawn per hole and channel.
         self._fill = fill_value(given.fill)
 
     @abstractmethod
@@ -42,14 +44,15 @@ class HoleDropout(ImageTransform):
     def draw(self, draws: Draws, size: Size) -> Params:
         """Return "holes" and, for a random fill, "values".
 
-        Holes are float32 (B, holes, 4). Values are whole numbers 0..255: float32 (B, 1, H, W), or
-        (B, holes) where there is one per hole.
+        Holes are float32 (B, holes, 4). Values are whole numbers 0..255: float32 (B, C, H, W), or
+        (B, holes, C) where there is one per hole.
         """
         params = {"holes": self.draw_holes(draws, size)}
         if self._fill == "random":
-            params["values"] = integers(1 - draws.uniform(1, *size), 0, 255)
+            params["values"] = integers(1 - draws.uniform(draws.num_channels, *size), 0, 255)
         elif self._fill == "random_uniform":
-            params["values"] = integers(1 - draws.uniform(params["holes"].shape[1]), 0, 255)
+            shape = params["holes"].shape[1], draws.num_channels
+            params["values"] = integers(1 - draws.uniform(*shape), 0, 255)
         return params
 
     @override
@@ -58,7 +61,7 @@ class HoleDropout(ImageTransform):
         if self._fill == "random_uniform":  # a later hole covers an earlier one
             for hole in range(in_rows.shape[1]):
                 inside = in_rows[:, hole, None, :, None] * in_columns[:, hole, None, None, :]
-                value = params["values"][:, hole, None, None, None]
+                value = params["values"][:, hole, :, None, None]
                 images = images + inside * (value - images)
             return images
         # 1 less the number of holes over each pixel, from one product of rows × holes and
@@ -69,7 +72,8 @@ class HoleDropout(ImageTransform):
         keep = (rows.mT @ columns).clamp_(min=0)[:, None]
         if self._fill == 0:
             return images * keep
-        fill = params["values"] if self._fill == "random" else self._fill
+        random = self._fill == "random"
+        fill = params["values"] if random else per_channel(self._fill, images.device)
         return (images - fill).mul_(keep).add_(fill)
 
 

@@ -65,21 +65,6 @@ class Gamma(ImageTransform):
         return powers.add_(2e-4).floor_()
 
 
-class ValueShift(ImageTransform):
-    """`HueSaturationValue` on grey images, which have a value only: pixel + shift, cut to 0..255.
-
-    Source: `shift_hsv` in albumentations' pixel/functional.py. The shift is cut to a whole number,
-    towards zero.
-    """
-
-    def __init__(self, given: Any) -> None:
-        self.intervals = {"value": given.val_shift_limit}
-
-    @override
-    def apply(self, images: Tensor, params: Params) -> Tensor:
-        return (images + per_image(params["value"].trunc())).clamp_(0, 255)
-
-
 class Invert(ImageTransform):
     """`InvertImg`: 255 - pixel."""
 
@@ -99,16 +84,18 @@ class GaussNoise(ImageTransform):
     def __init__(self, given: Any) -> None:
         self.intervals = {"std": given.std_range, "mean": given.mean_range}  # in units of 255
         self._factor = given.noise_scale_factor
+        self._per_channel = given.per_channel  # else one noise for all of them
 
     @override
     def draw(self, draws: Draws, size: Size) -> Params:
-        """Return "noise": float32 (B, 1, H, W), in pixel values."""
+        """Return "noise": float32 (B, C, H, W), or (B, 1, H, W) for all, in pixel values."""
+        num_channels = draws.num_channels if self._per_channel else 1
         if self._factor == 1:
-            noise = draws.normal(1, *size)
+            noise = draws.normal(num_channels, *size)
         else:  # drawn coarsely, then stretched
             coarse = [max(1, int(length * self._factor)) for length in size]
-            numbers = draws.normal(1, *coarse)
-            numbers[..., 0, 0] = 0
+            numbers = draws.normal(num_channels, *coarse)
+            numbers[:, 0, 0, 0] = 0
             noise = F.interpolate(numbers, size, mode="bilinear")
         std, mean = draws.values["std"], draws.values["mean"]
         return {"noise": 255 * (noise * per_image(std) + per_image(mean))}

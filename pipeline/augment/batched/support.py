@@ -11,18 +11,18 @@ from typing import Any
 import albumentations as A
 import cv2
 
-from pipeline.augment.batched import affine, distortion, dropout, filters, pixel
+from pipeline.augment.batched import affine, colour, distortion, dropout, filters, frame, pixel
 from pipeline.augment.batched.elastic import Elastic
 from pipeline.augment.batched.sampling import BORDERS, INTERPOLATIONS
-from pipeline.augment.batched.transform import Size, Transform, fill_value
+from pipeline.augment.batched.transform import Shape, Size, Transform, fill_value
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What an argument may be: in words, and as a test of a value for images of (H, W)."""
+    """What an argument may be: in words, and as a test of a value for images of (C, H, W)."""
 
     text: str
-    accepts: Callable[[Any, Size], bool]
+    accepts: Callable[[Any, Shape], bool]
 
 
 def _numbers(value: Any) -> list[float]:
@@ -36,9 +36,15 @@ def _is_pixel(value: object) -> bool:
     return isinstance(value, int | float) and value in range(256)
 
 
-def _fills_holes(value: Any) -> bool:
+def _fills(value: Any, shape: Shape) -> bool:
+    if isinstance(value, tuple) and shape[0] > 1:
+        return len(value) <= shape[0] and all(map(_is_pixel, value))
+    return _is_pixel(fill_value(value))
+
+
+def _fills_holes(value: Any, shape: Shape) -> bool:
     if isinstance(value, tuple | list):  # albumentations wants one number for each channel
-        return len(value) == 1 and _is_pixel(value[0])
+        return len(value) == shape[0] and all(map(_is_pixel, value))
     return _is_pixel(value) or value in ("random", "random_uniform")
 
 
@@ -55,19 +61,24 @@ def within(limit: float) -> Rule:
 
 
 ANY = Rule("any", lambda *_: True)
-PIXEL = Rule("a whole number 0..255", lambda given, _: _is_pixel(fill_value(given)))
-HOLE_FILL = Rule(
-    "a whole number 0..255, 'random' or 'random_uniform'", lambda given, _: _fills_holes(given)
-)
+PIXEL = Rule("whole numbers 0..255", _fills)
+HOLE_FILL = Rule("whole numbers 0..255, 'random' or 'random_uniform'", _fills_holes)
 INTERPOLATION = Rule("nearest, linear, area or cubic", lambda given, _: given in INTERPOLATIONS)
 BORDER = Rule(
     "constant, replicate, reflect, reflect_101 or wrap", lambda given, _: given in BORDERS
 )
 SCALE = Rule("at least 0.01", lambda given, _: _numbers(given)[0] >= 0.01)
-IN_IMAGE = Rule("no larger than the image", lambda given, size: _numbers(given)[-1] <= min(size))
-ONE_A_PIXEL = Rule(
-    "at most one a pixel", lambda given, size: max([0, *_numbers(given)]) <= min(size)
+IN_IMAGE = Rule(
+    "no larger than the image", lambda given, shape: _numbers(given)[-1] <= min(shape[1:])
 )
+ONE_A_PIXEL = Rule(
+    "at most one a pixel", lambda given, shape: max([0, *_numbers(given)]) <= min(shape[1:])
+)
+NO_COLOUR = Rule(
+    "in colour anything; only (0, 0) on grey images, which have none",
+    lambda given, shape: shape[0] > 1 or given == (0, 0),
+)
+FIXED = Rule("anything but 'random'", lambda given, _: given != "random")
 SAME_SIZE = only(False, "the size of the output would vary")
 
 
@@ -79,6 +90,7 @@ def _any(names: str) -> dict[str, Rule]:
 _SAMPLING = {"interpolation": INTERPOLATION, "border_mode": BORDER, "fill": PIXEL} | _any(
     "fill_mask mask_interpolation"
 )
+_FRAME = {"border_mode": BORDER, "fill": PIXEL} | _any("fill_mask")
 _AFFINE = _SAMPLING | _any("rotate_method")
 _DISTORTION = _SAMPLING | _any("keypoint_remapping_method")
 _HOLES = {"fill": HOLE_FILL} | _any("fill_mask")
@@ -98,6 +110,7 @@ class Support:
         rare: The share of pixels that may be further off than that.
         conflict: Returns what is wrong with the arguments together, or for images of that
             (H, W), as "argument=value): reason"; or None.
+        on_grey: Whether it compiles on grey images too.
     """
 
     source: type[A.BasicTransform]
@@ -106,6 +119,7 @@ class Support:
     tolerance: int = 1
     rare: float = 0.0
     conflict: Callable[[Any, Size], str | None] = lambda *_: None
+    on_grey: bool = True
 
 
 def _holes_fit(coarse: A.CoarseDropout, size: Size) -> str | None:
@@ -127,6 +141,19 @@ def _rectangle_fits(erasing: A.Erasing, size: Size) -> str | None:
 def _has_width(grid: A.GridDistortion, size: Size) -> str | None:
     if grid.normalized and grid.distort_limit[1] <= -1:
         return f"distort_limit={grid.distort_limit!r}, normalized=True): leaves cells of no width"
+    return None
+
+
+def _crops(crop: A.RandomCrop, size: Size) -> str | None:
+    if not crop.pad_if_needed and (crop.height > size[0] or crop.width > size[1]):
+        return f"height={crop.height}, width={crop.width}): larger than the image"
+    return None
+
+
+def _by_area(resize: A.Resize, size: Size) -> str | None:
+    smaller = resize.height < size[0] or resize.width < size[1]
+    if resize.area_for_downscale and smaller:
+        return f"area_for_downscale={resize.area_for_downscale!r}): must be None to make it smaller"
     return None
 
 
@@ -248,13 +275,64 @@ TRANSFORMS: Sequence[Support] = (
     Support(A.RandomGamma, pixel.Gamma, _any("gamma_limit")),
     Support(
         A.HueSaturationValue,
-        pixel.ValueShift,
+        colour.HueSaturationValue,
+        {"hue_shift_limit": NO_COLOUR, "sat_shift_limit": NO_COLOUR, "val_shift_limit": ANY},
+    ),
+    Support(
+        A.ColorJitter,
+        colour.ColorJitter,
+        _any("brightness contrast saturation hue"),
+        tolerance=2,
+        rare=0.01,  # a level of the rounding from HSV, times the factors that come after it
+        on_grey=False,
+    ),
+    Support(
+        A.ToGray,
+        colour.ToGray,
         {
-            "hue_shift_limit": only((0, 0), "grey images have none"),
-            "sat_shift_limit": only((0, 0), "grey images have none"),
-            "val_shift_limit": ANY,
+            "num_output_channels": only(3, "as many as the image has"),
+            "method": Rule(
+                "weighted_average, max, average or desaturation",
+                lambda given, _: given in ("weighted_average", "max", "average", "desaturation"),
+            ),
         },
+        on_grey=False,
+    ),
+    Support(A.ToSepia, colour.ToSepia, {}, on_grey=False),
+    Support(
+        A.RGBShift,
+        colour.RGBShift,
+        _any("r_shift_limit g_shift_limit b_shift_limit"),
+        on_grey=False,
+    ),
+    Support(A.ChannelShuffle, colour.ChannelShuffle, {}, tolerance=0, on_grey=False),
+    Support(A.Pad, frame.Pad, _FRAME | _any("padding"), tolerance=0),
+    Support(
+        A.PadIfNeeded,
+        frame.Pad,
+        _FRAME
+        | _any("min_height min_width pad_height_divisor pad_width_divisor")
+        | {"position": FIXED},
         tolerance=0,
+    ),
+    Support(
+        A.RandomCrop,
+        frame.RandomCrop,
+        _FRAME | _any("height width pad_if_needed") | {"pad_position": FIXED},
+        tolerance=0,
+        conflict=_crops,
+    ),
+    Support(
+        A.Resize,
+        frame.Resize,
+        _any("height width mask_interpolation area_for_downscale")
+        | {
+            "interpolation": Rule(
+                "nearest, linear or cubic",
+                lambda given, _: given in (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC),
+            )
+        },
+        conflict=_by_area,
     ),
     Support(A.InvertImg, pixel.Invert, {}, tolerance=0),
     Support(
@@ -264,7 +342,7 @@ TRANSFORMS: Sequence[Support] = (
             "blur_limit": IN_IMAGE,
             "sigma_limit": Rule(
                 "positive, at most the image's side",
-                lambda given, size: given[0] > 0 and given[1] <= min(size),
+                lambda given, shape: given[0] > 0 and given[1] <= min(shape[1:]),
             ),
         },
     ),
@@ -301,16 +379,19 @@ def support_of(transform: object) -> Support | None:
     return next((s for s in TRANSFORMS if s.source is type(transform)), None)
 
 
-def refusals(transform: A.BasicTransform, support: Support, size: Size) -> Iterator[str]:
-    """Yield a sentence for each argument that cannot be compiled for images of `size`."""
+def refusals(transform: A.BasicTransform, support: Support, shape: Shape) -> Iterator[str]:
+    """Yield a sentence for each argument that cannot be compiled for images of `shape`."""
     name = support.source.__name__
+    if shape[0] == 1 and not support.on_grey:
+        yield f"{name}: no batched version of this transform for grey images"
+        return
     given = set(type(transform).InitSchema.model_fields) - {"p", "strict"}
     for argument in sorted(given):
         rule = support.arguments.get(argument)
         value = getattr(transform, argument, None)
         if rule is None:
             yield f"{name}({argument}={value!r}): this argument is not known to the compiler"
-        elif not rule.accepts(value, size):
+        elif not rule.accepts(value, shape):
             yield f"{name}({argument}={value!r}): must be {rule.text}"
-    if conflict := support.conflict(transform, size):
+    if conflict := support.conflict(transform, shape[1:]):
         yield f"{name}({conflict}"

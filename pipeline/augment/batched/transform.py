@@ -19,6 +19,9 @@ Params = Mapping[str, Tensor]
 Size = tuple[int, int]
 """(H, W)."""
 
+Shape = tuple[int, int, int]
+"""(C, H, W); C is 1 or 3."""
+
 Interval = tuple[float, float]
 """(low, high) of a uniform draw; equal where the parameter is constant."""
 
@@ -33,11 +36,13 @@ class Draws:
         values: Name of a scalar in `Transform.intervals` → float32 (B,), uniform on its interval.
         keys: int64 (B,), for numbers by the pixel.
         counter: The first counter of `keys` that belongs to this transform's noise.
+        num_channels: C of the images.
     """
 
     values: Mapping[str, Tensor]
     keys: Tensor
     counter: int
+    num_channels: int = 1
 
     def uniform(self, *shape: int) -> Tensor:
         """Return float32 (B, *shape), uniform on (0, 1], from the noise counters."""
@@ -72,6 +77,13 @@ def fill_value(fill: Any) -> Any:
     return fill[0] if isinstance(fill, tuple | list) and len(set(fill)) == 1 else fill
 
 
+def per_channel(fill: float | tuple[float, ...], device: torch.device) -> float | Tensor:
+    """Return one number for all channels as it is; one for each as float32 (1, C, 1, 1)."""
+    if isinstance(fill, tuple):
+        return device_constant(tuple(((value,),) for value in fill), device)[None]
+    return fill
+
+
 class Transform:
     """One albumentations transform, compiled: its constructor takes albumentations' own object.
 
@@ -92,6 +104,10 @@ class Transform:
         """Return the parameters for images of `size`: the scalars, where nothing else is said."""
         return draws.values
 
+    def output_size(self, size: Size) -> Size:
+        """Return the size of what comes out for images of `size`: the same, as a rule."""
+        return size
+
 
 class ImageTransform(Transform, ABC):
     """A transform of the pixel values."""
@@ -100,7 +116,7 @@ class ImageTransform(Transform, ABC):
     def apply(self, images: Tensor, params: Params) -> Tensor:
         """Return the transformed images, with the parameters that `draw` returned.
 
-        Images are float32 (B, 1, H, W), whole numbers 0..255, rounded the way albumentations does;
+        Images are float32 (B, C, H, W), whole numbers 0..255, rounded the way albumentations does;
         those that are given are not changed.
         """
 
@@ -108,3 +124,11 @@ class ImageTransform(Transform, ABC):
 def per_image(values: Tensor) -> Tensor:
     """Return (B,) as (B, 1, 1, 1), to go with images."""
     return values[:, None, None, None]
+
+
+def selects_images(device: torch.device) -> bool:
+    """Return whether to run a transform on the images alone that it fires for.
+
+    To know how many these are, a GPU would have to be waited for; there all images are run.
+    """
+    return device.type == "cpu"
