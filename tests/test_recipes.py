@@ -7,25 +7,39 @@ import re
 import albumentations as A
 import numpy as np
 import pytest
+import torch
 
 from pipeline.augment import recipes, registry
+from pipeline.augment.batched import compile_recipe, image_keys
 from pipeline.augment.blame import SUCCESSORS
 from pipeline.augment.checking import check_recipe
 from pipeline.augment.ranges import sweep_over
 from pipeline.errors import UserError
 
 
-@pytest.mark.parametrize("name", ["none", "affine", "elastic", "erase"])
-def test_the_recipes_that_ship_build_run_and_replay_from_their_text(name):
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
+@pytest.mark.parametrize("name", ["none", "affine", "elastic", "erase", "crop_flip", "photo"])
+def test_the_recipes_that_ship_build_run_and_replay_from_their_text(name, shape):
     recipe = registry.build_recipe(name)
-    check_recipe(recipe, (1, 28, 28))
+    check_recipe(recipe, shape)
     text = registry.serialise(recipe, name)
     again = registry.deserialise(text)
     assert registry.serialise(again, name) == text
-    image = np.random.default_rng(0).integers(0, 256, (28, 28, 1), np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (*shape[1:], shape[0]), np.uint8)
     for each in (recipe, again):
         each.set_random_seed(11)
     np.testing.assert_array_equal(recipe(image=image)["image"], again(image=image)["image"])
+
+
+def test_to_move_with_a_mirror_image_around_is_to_pad_and_crop():
+    image = np.random.default_rng(0).integers(0, 256, (3, 9, 12), np.uint8)
+    padded = np.pad(image, ((0, 0), (4, 4), (4, 4)), mode="reflect")
+    crops = [padded[:, y : y + 9, x : x + 12] for y in range(9) for x in range(9)]
+    expected = {each.tobytes() for crop in crops for each in (crop, crop[..., ::-1])}
+    compiled = compile_recipe(registry.build_recipe("crop_flip"), size=(9, 12), num_channels=3)
+    images = torch.from_numpy(image).expand(3000, -1, -1, -1)
+    shown = compiled(images, image_keys(0, 0, torch.arange(3000))).numpy()
+    assert {each.tobytes() for each in shown} == expected
 
 
 def test_an_unknown_recipe_is_named_with_the_known_ones():

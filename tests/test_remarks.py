@@ -12,6 +12,7 @@ from pipeline.augment.grey import NOTHING_TO_DO
 from pipeline.augment.registry import deserialise, serialise
 from pipeline.augment.remarks import remarks
 from pipeline.commands.preview import Preview
+from pipeline.data.competition import get_competition
 from pipeline.training.run import train_run as train
 from tests import tiny
 from tests.test_engines import all_images, choose
@@ -19,8 +20,8 @@ from tests.test_engines import all_images, choose
 RNG = np.random.default_rng(0)
 
 
-def said_of(*transforms, num_channels: int = 1) -> list[str]:
-    return remarks(serialise(A.Compose(list(transforms)), "mine"), num_channels)
+def said_of(*transforms, competition: str = "digit-recognizer") -> list[str]:
+    return remarks(serialise(A.Compose(list(transforms)), "mine"), get_competition(competition))
 
 
 @pytest.mark.parametrize("engine", ["auto", "albumentations"])
@@ -133,7 +134,19 @@ def test_a_range_of_one_point_is_noted(transform, named):
 
 
 def test_colours_are_no_remark_on_coloured_images():
-    assert said_of(A.ToGray(), A.HueSaturationValue(), num_channels=3) == []
+    assert said_of(A.ToGray(), A.HueSaturationValue(), competition="cifar-10") == []
+
+
+@pytest.mark.parametrize(
+    ("competition", "mirrored"),
+    [("digit-recognizer", True), ("emnist-letters", True), ("fashion-mnist", False)],
+)
+def test_a_flip_of_digits_and_letters_is_noted(competition, mirrored):
+    flips = A.HorizontalFlip(), A.OneOf([A.VerticalFlip(), A.HorizontalFlip()])
+    said = said_of(*flips, competition=competition)
+    assert [text.split(" mirrors")[0] for text in said] == (
+        ["HorizontalFlip", "VerticalFlip"] if mirrored else []
+    )
 
 
 def test_a_training_and_a_preview_say_it_once(tiny_workspace, monkeypatch):

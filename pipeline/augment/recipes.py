@@ -1,7 +1,8 @@
 """The augmentation recipes. This is the file to edit.
 
 Each public function here is a recipe: it returns an albumentations `Compose` that maps a uint8
-image (28, 28, 1) to another. Add a function, then:
+image (H, W, C) to another of that shape: (28, 28, 1) for digits, (32, 32, 3) for CIFAR-10's
+photographs. Add a function, then:
 
     make train AUGMENT=its_name
 
@@ -9,12 +10,15 @@ A recipe may have arguments, all with defaults. `sweep_over` says between which 
 `make sweep AUGMENT=its_name` may search; the defaults are the recipe.
 
 Training images alone are augmented, freshly in every epoch. Mind what a digit survives: a flip
-makes letters of them, and beyond about 30° a 6 is on its way to a 9.
+makes letters of them, and beyond about 30° a 6 is on its way to a 9. Write sizes as shares of the
+image, and a recipe is good for any competition.
 """
 
 import albumentations as A
 
 from pipeline.augment.ranges import sweep_over
+
+_MIRRORED = 4  # cv2.BORDER_REFLECT_101: outside an image lies its mirror image
 
 
 def none() -> A.Compose:
@@ -73,6 +77,42 @@ def erase(most_holes: int = 2, largest: int = 7, p: float = 0.3) -> A.Compose:
                 num_holes_range=(1, most_holes),
                 hole_height_range=(3, largest),
                 hole_width_range=(3, largest),
+                p=p,
+            ),
+        ]
+    )
+
+
+@sweep_over(shift=(1, 8))
+def crop_flip(shift: int = 4) -> A.Compose:
+    """For photographs: moved by a few pixels, and mirrored left to right every other time.
+
+    To move an image with its mirror image around it is to pad it so and to crop it at random to its
+    size, whatever that is (He et al., 2016, with black around it).
+    """
+    return A.Compose(
+        [
+            A.Affine(translate_px=(-shift, shift), border_mode=_MIRRORED, p=1.0),
+            A.HorizontalFlip(p=0.5),
+        ]
+    )
+
+
+@sweep_over(shift=(1, 8), jitter=(0.0, 0.5), hole=(0.1, 0.6), p=(0.0, 1.0))
+def photo(shift: int = 4, jitter: float = 0.2, hole: float = 0.25, p: float = 0.5) -> A.Compose:
+    """For photographs in colour: crop_flip, in another light, and with a square hole.
+
+    The hole's side is a share of the image's (DeVries & Taylor, 2017).
+    """
+    light = (1 - jitter, 1 + jitter)
+    return A.Compose(
+        [
+            *crop_flip(shift).transforms,
+            A.ColorJitter(light, light, light, hue=(-jitter / 10, jitter / 10), p=p),
+            A.CoarseDropout(
+                num_holes_range=(1, 1),
+                hole_height_range=(hole, hole),
+                hole_width_range=(hole, hole),
                 p=p,
             ),
         ]

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.augment.grey import remark_on_grey
 from pipeline.augment.registry import stored_parts
+from pipeline.data.competition import Competition
 
 _NEUTRAL = {
     ("Affine", "rotate"): (0, "turns"),
@@ -28,13 +29,20 @@ _NEUTRAL = {
 ends are the same other value, a minus was forgotten."""
 
 
-def remarks(recipe: str, num_channels: int) -> list[str]:
+_MIRRORS = ("HorizontalFlip", "VerticalFlip", "Transpose", "D4")
+
+
+def remarks(recipe: str, competition: Competition) -> list[str]:
     """Return what is worth knowing of a serialised recipe for such images, a sentence each."""
     found: list[str] = []
+    are_characters = all(len(name) == 1 for name in competition.class_names)
     for part in stored_parts(json.loads(recipe)["transform"]):
+        name = part["__class_fullname__"]
         found += _one_point(part)
-        if num_channels == 1 and (remark := remark_on_grey(part)):
+        if competition.image_shape[0] == 1 and (remark := remark_on_grey(part)):
             found.append(remark)
+        if are_characters and name in _MIRRORS:
+            found.append(f"{name} mirrors images: of written digits and letters it makes others")
     return list(dict.fromkeys(found))
 
 

@@ -33,8 +33,7 @@ class Preview(Knobs):
 def _draw(spec: RunSpec, workspace: Workspace, reporter: Reporter) -> Path:
     """Draw one run's recipe on the first digit of each class."""
     competition = get_competition(spec.settings.competition)
-    num_channels = competition.image_shape[0]
-    recipe = deserialise(spec.recipe, num_channels=num_channels)
+    recipe = deserialise(spec.recipe, num_channels=competition.image_shape[0])
     check_recipe(recipe, competition.image_shape)
     digits = load_digits(workspace.input(competition))
     _, first_of_each_class = np.unique(digits.train_labels, return_index=True)
@@ -47,7 +46,7 @@ def _draw(spec: RunSpec, workspace: Workspace, reporter: Reporter) -> Path:
             title=f"Recipe {spec.settings.augment!r} on {competition.slug}",
             seed=spec.settings.seed,
         )
-    for remark in remarks(spec.recipe, num_channels):
+    for remark in remarks(spec.recipe, competition):
         reporter.line(f"note: {remark}")
     reporter.line(f"preview of recipe {spec.settings.augment!r}: {path}")
     return path

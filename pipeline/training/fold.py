@@ -68,7 +68,7 @@ class FoldTraining:
         """Show the network, layer by layer, and what augments the images."""
         settings, model = self.settings, self._new_model(0)
         reporter.line(f"augmentation: {self._epochs(self.images, 0)[1]}")
-        for remark in remarks(self.recipe, self.competition.image_shape[0]):
+        for remark in remarks(self.recipe, self.competition):
             reporter.line(f"note: {remark}")
         reporter.line(summarise(model, self.competition.image_shape))
         if settings.dropout > 0 and not has_dropout(model):
