@@ -7,12 +7,13 @@ from torch import nn
 
 from pipeline.errors import UserError
 from pipeline.networks.layers import Classifier, Dropout
-from pipeline.networks.own import FullSizeResNet, UnshuffleCNN
+from pipeline.networks.own import FullSizeResNet, PooledResNet, UnshuffleCNN
 from pipeline.networks.reference import BatchNormCNN, DropoutCNN, PlainCNN, ResNet, TwoConvNet
 
 MODELS: dict[str, Callable[[tuple[int, int, int], int, float], Classifier]] = {
     "unshuffle_cnn3": partial(UnshuffleCNN, kernel_size=3, widths=(48, 64, 64, 96, 96)),
     "fullsize_resnet": partial(FullSizeResNet, width=48),
+    "pooled_resnet": partial(PooledResNet, widths=(64, 128, 256)),
     "dropout_cnn": DropoutCNN,
     "plain_cnn": PlainCNN,
     "batchnorm_cnn": BatchNormCNN,
