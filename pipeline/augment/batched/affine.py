@@ -52,6 +52,8 @@ class Affine(MatrixTransform):
         elif given.translate_percent:
             intervals |= {f"translate_{d}": given.translate_percent[d] for d in "xy"}
         self.intervals = intervals
+        drawn_from = {name.partition("_")[0] for name in intervals}
+        self.whole_pixels = drawn_from <= {"rotate", "translate"} and given.rotate == (0, 0)
 
     @override
     def draw(self, draws: Draws, size: Size) -> Params:
@@ -176,6 +178,8 @@ def _length(v: Tensor) -> Tensor:
 
 class Flip(MatrixTransform):
     """`HorizontalFlip` (left and right swapped) and `VerticalFlip`."""
+
+    whole_pixels = True
 
     def __init__(self, given: Any) -> None:
         self._horizontal = isinstance(given, A.HorizontalFlip)

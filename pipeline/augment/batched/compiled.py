@@ -77,7 +77,8 @@ class Leaf:
             matrix = self.transform.matrix(params, size)
             if active is not None:
                 matrix = torch.where(active[:, None, None], matrix, identity(matrix.device))
-            grid.map(matrix, projective=self.transform.projective)
+            of = self.transform
+            grid.map(matrix, projective=of.projective, whole_pixels=of.whole_pixels)
         else:
             assert isinstance(self.transform, DisplacementTransform)
             field = self.transform.field(params, size)

@@ -41,7 +41,8 @@ def smoothing_matrix(kernel: Tensor, length: int, border: str) -> Tensor:
 
 def _fold_matrix(length: int, reach: int, border: str) -> Tensor:
     """Return float64 (length + 2·reach, length): 1 where a place shows a pixel."""
-    return F.one_hot(torch.tensor(border_pixels(length, reach, border)), length).to(torch.float64)
+    pixels = torch.tensor(border_pixels(length, reach, reach, border))
+    return F.one_hot(pixels, length).to(torch.float64)
 
 
 @lru_cache(maxsize=64)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import override
 
-from pipeline.augment.batched.sampling import BORDERS, channel_fill, extend
+from pipeline.augment.batched.sampling import BORDERS, channel_fill, extend, taken
 from pipeline.augment.batched.transform import (
     UNIT,
     Draws,
@@ -95,13 +95,10 @@ class RandomCrop(ImageTransform):
             above, below, left, right = pads.values()
             images = _padded(images, (above, below, left, right), self._given)
         rows, columns = (
-            (first[:, None] + device_constant(tuple(range(length)), first.device)).long()
+            first[:, None] + device_constant(tuple(range(length)), first.device)
             for first, length in zip((params["top"], params["left"]), self._size, strict=True)
         )
-        places = rows[:, :, None] * images.shape[-1] + columns[:, None, :]
-        batch, channels = images.shape[:2]
-        places = places.view(batch, 1, -1).expand(-1, channels, -1)
-        return images.flatten(2).gather(2, places).view(batch, channels, *self._size)
+        return taken(images, rows, columns)
 
 
 class Resize(ImageTransform):

@@ -23,9 +23,11 @@ class MatrixTransform(Transform, ABC):
 
     Attributes:
         projective: The last row of the matrix may differ from (0, 0, 1).
+        whole_pixels: It moves by whole pixels or mirrors, so that rows stay rows, columns columns.
     """
 
     projective: bool = False
+    whole_pixels: bool = False
 
     @abstractmethod
     def matrix(self, params: Params, size: Size) -> Tensor:
@@ -180,14 +182,17 @@ class SamplingGrid:
         self._points: Tensor | SeparableField | None = None  # None: the pixel grid itself
         self._matrix: Tensor | None = None  # maps the points
         self._projective = False
+        self._whole_pixels = True
 
-    def map(self, matrix: Tensor, *, projective: bool) -> None:
+    def map(self, matrix: Tensor, *, projective: bool, whole_pixels: bool = False) -> None:
         """Compose with matrices (B, 3, 3), of the transform that comes before."""
         self._matrix = matrix if self._matrix is None else matrix @ self._matrix
         self._projective |= projective
+        self._whole_pixels &= whole_pixels
 
     def displace(self, field: Field) -> None:
         """Compose with a displacement field, of the transform that comes before."""
+        self._whole_pixels = False
         if self._points is None and self._matrix is None:
             # On the pixel grid, where it was given: nothing to interpolate.
             on_grid = pixel_grid(self._size, self._device)
@@ -204,6 +209,18 @@ class SamplingGrid:
     def coordinates(self) -> Tensor:
         """Return float32 (B, H, W, 2): the input point, in pixels, that each output pixel shows."""
         return self._evaluate(self._matrix, self._projective)
+
+    def rows_and_columns(self) -> tuple[Tensor, Tensor] | None:
+        """Return the input row (B, H) and column (B, W) that output rows and columns show.
+
+        They are whole float32, also outside the image; None where there is no such grid.
+        """
+        if not self._whole_pixels or self._matrix is None:
+            return None
+        height, width = (device_constant(tuple(range(n)), self._device) for n in self._size)
+        rows = self._matrix[:, 1, 1, None] * height + self._matrix[:, 1, 2, None]
+        columns = self._matrix[:, 0, 0, None] * width + self._matrix[:, 0, 2, None]
+        return rows.round_(), columns.round_()
 
     def normalised(self) -> Tensor:
         """Return the coordinates in the units of `grid_sample`: corner pixels' centres at ±1."""
