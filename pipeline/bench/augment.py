@@ -17,12 +17,18 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pipeline.augment.batched import compile_recipe, image_keys
+from pipeline.augment.registry import build_recipe
 from pipeline.bench.figures import Figures, new_table
 from pipeline.bench.rates import Measure, calls_per_s, interleave
 from pipeline.console import Reporter
 from pipeline.training.device import Device
 
 RECIPES = (("Affine",), ("Affine", "Elastic"), ("Affine", "Elastic", "CoarseDropout"))
+"""Of 28×28 grey pixels, which kornia has too."""
+
+IN_COLOUR = ("crop_flip", "photo", "Pad+Flip+RandomCrop", "Resize+Flip+RandomCrop")
+"""Of 32×32 coloured pixels: two of `recipes.py`, and two that are usual for CIFAR-10."""
+
 _MEAN, _STD = 0.1307, 0.3081  # of MNIST's training pixels on [0, 1]; any two numbers cost the same
 
 
@@ -41,18 +47,19 @@ def measure_augmentation(
     In each round albumentations' processes augment `num_images`; the batched engine and kornia run
     for that many seconds at least on the device, on batches of these sizes, kornia on the first.
     """
-    images = np.random.default_rng(0).integers(0, 256, (num_images, 28, 28, 1), dtype=np.uint8)
-    on_device = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(device.torch)
+    rng = np.random.default_rng(0)
     # glibc's allocator gives memory back to the system after each call, and every page of it has
     # to be mapped anew, until it has seen a large block come and go. In a training the first
     # step's activations are such blocks. Without one, 1024 images take three times as long.
     torch.empty(30_000_000, dtype=torch.uint8)
     cv2.setNumThreads(0)
     measures = []
-    transforms = _transforms()
-    for names in RECIPES:
-        recipe = A.Compose([transforms[name] for name in names])
-        compiled, kornia = _batched(recipe, device.torch), _kornia(names)
+    for name, recipe in _recipes().items():
+        shape = (32, 32, 3) if name in IN_COLOUR else (28, 28, 1)
+        images = rng.integers(0, 256, (num_images, *shape), dtype=np.uint8)
+        on_device = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(device.torch)
+        compiled = _batched(recipe, shape, device.torch)
+        kornia = None if name in IN_COLOUR else _kornia(name.split("+"))
         workers = f"albumentations, {num_workers} workers"
         engines = {
             "albumentations, 1 process": partial(_loader_rate, recipe, images[::4], 0),
@@ -64,20 +71,28 @@ def measure_augmentation(
             engine = f"batched, {size} a call"
             engines[engine] = partial(_device_rate, compiled, on_device[:size], seconds)
         for engine, rate in engines.items():
-            what = {"recipe": "+".join(names), "engine": engine}
+            what = {"recipe": name, "engine": engine}
             measures.append(Measure(what, "images/s", rate))
     return interleave(measures, num_rounds, device, "augmentation", reporter)
 
 
-def _transforms() -> dict[str, A.BasicTransform]:
-    """Return albumentations' parts of the recipes."""
-    return {
+def _recipes() -> dict[str, A.Compose]:
+    """Return all recipes by their names."""
+    transforms = {
         "Affine": A.Affine(
             rotate=(-15, 15), scale=(0.9, 1.1), translate_percent=(-0.1, 0.1), shear=(-10, 10), p=1
         ),
         "Elastic": A.ElasticTransform(alpha=34, sigma=4, p=1),
         "CoarseDropout": A.CoarseDropout(p=1),
+        "Pad": A.Pad(4),
+        "Resize": A.Resize(40, 40),
+        "Flip": A.HorizontalFlip(),
+        "RandomCrop": A.RandomCrop(32, 32),
     }
+    named = ["+".join(names) for names in RECIPES]
+    named += [name for name in IN_COLOUR if "+" in name]
+    made = {name: A.Compose([transforms[part] for part in name.split("+")]) for name in named}
+    return made | {name: build_recipe(name) for name in IN_COLOUR if name not in made}
 
 
 def _kornia(names: Sequence[str]) -> Callable[[Tensor], Tensor] | None:
@@ -103,8 +118,11 @@ def _kornia(names: Sequence[str]) -> Callable[[Tensor], Tensor] | None:
     return run
 
 
-def _batched(recipe: A.Compose, device: torch.device) -> Callable[[Tensor], Tensor]:
-    compiled = compile_recipe(recipe)
+def _batched(
+    recipe: A.Compose, shape: tuple[int, int, int], device: torch.device
+) -> Callable[[Tensor], Tensor]:
+    height, width, num_channels = shape
+    compiled = compile_recipe(recipe, size=(height, width), num_channels=num_channels)
     bias = torch.tensor(-_MEAN / _STD, device=device)
 
     def run(images: Tensor) -> Tensor:
@@ -163,7 +181,8 @@ def _loader_rate(recipe: A.Compose, images: npt.NDArray[np.uint8], num_workers: 
 def augmentation_table(figures: Figures) -> Table:
     """Return rates with their spread, and ratios."""
     table = new_table(
-        f"Augmentation: uint8 28×28 to normalised float32, {figures.conditions}",
+        f"Augmentation: uint8, 28×28 or {', '.join(IN_COLOUR)} in colour on 32×32, to normalised "
+        f"float32, {figures.conditions}",
         "images/s: median of the rounds, ± half their range; ratio: to albumentations in worker "
         "processes",
         ("engine",),

@@ -38,6 +38,11 @@ CASES: list[tuple[type, dict[str, Any]]] = [
     (A.Affine, WILD | {"balanced_scale": True}),
     (A.Affine, {"shear": {"x": (-30, 30)}, "translate_percent": {"y": 0.1}}),
     *((A.Affine, WILD | {"interpolation": m, "border_mode": b}) for m in MODES for b in BORDERS),
+    *(  # by whole pixels alone, which are copied
+        (A.Affine, {"translate_px": (-70, 70), "interpolation": m, "border_mode": b, "fill": 60})
+        for m in MODES
+        for b in BORDERS
+    ),
     *(  # further off than one whole image, which OpenCV's cubic kernel repeats only once
         (A.Affine, {"translate_px": (-90, 90), "rotate": 9, "interpolation": m, "border_mode": b})
         for m in MODES

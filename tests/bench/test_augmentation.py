@@ -1,4 +1,4 @@
-from pipeline.bench.augment import RECIPES, augmentation_table, measure_augmentation
+from pipeline.bench.augment import IN_COLOUR, RECIPES, augmentation_table, measure_augmentation
 from pipeline.bench.figures import Figure, Figures
 from pipeline.training.device import choose_device
 from tests import tiny
@@ -15,7 +15,7 @@ def test_every_recipe_is_measured_on_every_engine():
         num_images=512,
         seconds=0.01,
     )
-    names = {"+".join(parts) for parts in RECIPES}
+    names = {"+".join(parts) for parts in RECIPES} | set(IN_COLOUR)
     assert {each.what["recipe"] for each in figures.figures} == names
     for name in names:
         engines = {e.what["engine"] for e in figures.figures if e.what["recipe"] == name}
