@@ -23,9 +23,19 @@ IMAGES = LabelledImages(
 )
 
 
-def choose(recipe: A.Compose, engine: str, *, fuse: bool = True, num_workers: int = 0):
+COLOURED = replace(IMAGES, images=RNG.integers(0, 256, (20, 3, 32, 30), np.uint8))
+
+
+def choose(
+    recipe: A.Compose,
+    engine: str,
+    *,
+    fuse: bool = True,
+    num_workers: int = 0,
+    given: LabelledImages = IMAGES,
+):
     return augmented_epochs(
-        EpochPlan(IMAGES, seed=0, fold=0, batch_size=8),
+        EpochPlan(given, seed=0, fold=0, batch_size=8),
         serialise(recipe, "mine"),
         engine=engine,
         fuse=fuse,
@@ -42,6 +52,16 @@ def test_a_recipe_that_compiles_runs_batched():
     epochs, said = choose(A.Compose([A.Affine(rotate=(-5, 5))]), "auto")
     assert said == "batched on the training device"
     assert all_images(epochs).shape == (20, 1, 28, 28)
+
+
+def test_images_in_colour_run_batched_and_mean_the_same():
+    way = [A.Resize(40, 40), A.ToSepia(p=1), A.HorizontalFlip(p=1), A.Resize(32, 30)]
+    batched, said = choose(A.Compose(way), "auto", given=COLOURED)
+    assert said == "batched on the training device"
+    workers, _ = choose(A.Compose(way), "albumentations", given=COLOURED)
+    ours, theirs = (all_images(epochs).float() for epochs in (batched, workers))
+    assert ours.shape == (20, 3, 32, 30)
+    assert (ours - theirs).abs().max() <= 3  # each of three steps may round by one level
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,7 @@ def test_how_often_images_are_resampled():
             3.5,
         ),
         ([A.HorizontalFlip(p=0.5), A.Rotate(20, p=1)], 1, 0.01),
+        ([A.HorizontalFlip(p=0.5), A.ElasticTransform(alpha=34, sigma=4, p=1)], 1, 0.01),
     ],
 )
 def test_fusing_changes_little(transforms, most, mean):
