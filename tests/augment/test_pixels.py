@@ -163,6 +163,7 @@ COLOURS: list[tuple[type, dict[str, Any]]] = [
     (A.HueSaturationValue, {"hue_shift_limit": 0, "sat_shift_limit": 0, "val_shift_limit": 0}),
     (A.HueSaturationValue, {"hue_shift_limit": 0, "val_shift_limit": 0}),
     (A.HueSaturationValue, {"hue_shift_limit": (90, 90), "sat_shift_limit": 0}),
+    (A.HueSaturationValue, {"hue_shift_limit": (-1e-6, -1e-6), "sat_shift_limit": 0}),
     (A.ColorJitter, {}),
     (A.ColorJitter, {"brightness": 0.9, "contrast": 0.9, "saturation": 0.9, "hue": 0.1}),
     (A.ColorJitter, {"brightness": (0, 3), "contrast": (0, 3), "saturation": (0, 3), "hue": 0}),

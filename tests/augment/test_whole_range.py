@@ -73,9 +73,10 @@ def compare(transform: Any, images: np.ndarray) -> str:
         compiled = compile_recipe(recipe, num_channels=num_channels)
     except NotCompilable:
         return "refused"
-    stored = deserialise(serialise(recipe, "mine"), num_channels=num_channels)
     image = images[30]  # soft
     try:
+        # It accepts a hue of 0.9 for a ColorJitter, and not the (-0.9, 0.9) that it makes of it.
+        stored = deserialise(serialise(recipe, "mine"), num_channels=num_channels)
         theirs = by_albumentations(recipe, image, seed=0)
     except UserError:  # as the check before a training would say
         return "failed"
@@ -168,4 +169,4 @@ def test_both_engines_mean_the_same_at_length(cls, images):
 @pytest.mark.filterwarnings("ignore::UserWarning:albumentations.*")
 @pytest.mark.parametrize("cls", [*HAVE_ARGUMENTS, *OF_COLOURS[1:]])
 def test_both_engines_mean_the_same_at_length_in_colour(cls, coloured):
-    print(cls.__name__, dict(draw_and_compare(cls, MANY, coloured)))
+    print(cls.__name__, dict(draw_and_compare(cls, MANY // 3, coloured)))

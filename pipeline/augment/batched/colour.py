@@ -75,8 +75,11 @@ def _from_hsv(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
 
 
 def _turned(hue: Tensor, shift: Tensor) -> Tensor:
-    """Return hues shifted by float32 (B,) and cut to whole numbers 0..179."""
-    return (hue + shift[:, None, None]).remainder_(180).floor_().clamp_(max=179)
+    """Return hues shifted by float32 (B,) and cut to whole numbers 0..179.
+
+    The shift is cut first, as hues are whole: in their sum float32 would lose a shift of -1e-6.
+    """
+    return (hue + shift.floor()[:, None, None]).remainder_(180)
 
 
 class HueSaturationValue(ImageTransform):
