@@ -8,7 +8,7 @@
 # ---- Knobs. Give them behind the target: make train AUGMENT=elastic EPOCHS=20
 # Only the command line sets them, never the environment: nothing invisible changes a run.
 
-## one of pipeline/competitions/; practice needs no account
+## one of pipeline/competitions/; practice(-colour): no account
 COMPETITION = digit-recognizer
 ## settings to start from, of pipeline/presets/; empty: the competition's own
 PRESET =

@@ -39,7 +39,7 @@ class Submit(Knobs):
     ) -> Receipt:
         """Submit `submissions/<run>.csv` to the competition it belongs to; return the receipt.
 
-        The practice competition is graded here. On Kaggle, the submission carries a unique mark;
+        The practice competitions are graded here. On Kaggle, the submission carries a unique mark;
         it counts as made only when it is found in the list by that mark, looked at every `poll_s`
         seconds for `timeout_s` seconds. A receipt that an interrupted call left is taken up again:
         the list is looked at first, and only what never arrived is uploaded.
@@ -88,7 +88,7 @@ class Submit(Knobs):
                 receipt = upload.wait(receipt, poll_s, timeout_s)
                 board = "public leaderboard"
             else:
-                score = grade(csv_file, workspace.input(competition).solution).value
+                score = grade(csv_file, workspace.input(competition)).value
                 receipt = receipt.model_copy(update={"status": "complete", "score": score})
                 write_record(receipt_file, receipt)
                 board = "practice leaderboard, graded here"

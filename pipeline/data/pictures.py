@@ -49,6 +49,20 @@ def read_pictures(
     return images
 
 
+def write_pictures(path: Path, images: npt.NDArray[np.uint8], first_id: int) -> None:
+    """Write uint8 pictures, (N, C, H, W), into a 7z archive as `<id>.png`, counting ids up."""
+    import py7zr
+    from PIL import Image
+
+    packed = [{"id": py7zr.FILTER_COPY}]  # a PNG is compressed already
+    with py7zr.SevenZipFile(path, "w", filters=packed) as archive:
+        for image_id, image in enumerate(images, first_id):
+            file = io.BytesIO()
+            pixels = np.ascontiguousarray(image.transpose(1, 2, 0))
+            Image.fromarray(pixels.squeeze()).save(file, "PNG")
+            archive.writestr(file.getvalue(), f"{path.stem}/{image_id}.png")
+
+
 @contextmanager
 def _opened(path: Path, mend: str) -> Iterator["py7zr.SevenZipFile"]:
     """Give the archive; what fails while it is read is told."""

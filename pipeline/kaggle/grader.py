@@ -1,22 +1,22 @@
-"""What stands in for Kaggle in the practice competition."""
+"""What stands in for Kaggle in the practice competitions."""
 
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.data.competition import get_competition
+from pipeline.data.inputs import InputPaths
 from pipeline.data.predictions_csv import read_predictions
 from pipeline.errors import UserError
 from pipeline.runs.scoring import Accuracy
 
 
-def grade(submission_csv: Path, solution_csv: Path) -> Accuracy:
-    """Score a submission to the practice competition as Kaggle would: labels joined by id.
+def grade(submission_csv: Path, inputs: InputPaths) -> Accuracy:
+    """Score a submission to a practice competition as Kaggle would: labels joined by id.
 
     Raises:
-        UserError: The submission is not a table with one label, 0..K-1, for each id.
+        UserError: The submission is not a table with one label for each id.
     """
-    competition = get_competition("practice")
+    competition, solution_csv = inputs.competition, inputs.solution
     again = f"run `make predict RUN={submission_csv.stem}` again"
     ids, labels = read_predictions(submission_csv, competition, mend=again)
     true_ids, true_labels = read_predictions(solution_csv, competition)

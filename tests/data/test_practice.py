@@ -79,8 +79,11 @@ def submission(path, rows, header="ImageId,Label", newline="\n"):
 
 
 @pytest.fixture
-def solution(tmp_path):
-    return submission(tmp_path / "solution.csv", [(1, 4), (2, 0), (3, 9), (4, 9)], newline="\r\n")
+def graded(tmp_path):
+    """A practice competition of four test images, whose labels are 4, 0, 9 and 9."""
+    paths = InputPaths(tmp_path, get_competition("practice"))
+    submission(paths.solution, [(1, 4), (2, 0), (3, 9), (4, 9)], newline="\r\n")
+    return paths
 
 
 @pytest.mark.parametrize(
@@ -91,8 +94,8 @@ def solution(tmp_path):
         ([(3, 4), (4, 0), (1, 9), (2, 9)], 0),
     ],
 )
-def test_labels_are_joined_by_id(tmp_path, solution, rows, correct):
-    accuracy = grade(submission(tmp_path / "run.csv", rows), solution)
+def test_labels_are_joined_by_id(tmp_path, graded, rows, correct):
+    accuracy = grade(submission(tmp_path / "run.csv", rows), graded)
     assert (accuracy.correct, accuracy.total) == (correct, 4)
 
 
@@ -124,12 +127,12 @@ def test_labels_are_joined_by_id(tmp_path, solution, rows, correct):
         ),
     ],
 )
-def test_what_the_grader_refuses(tmp_path, solution, rows, said):
+def test_what_the_grader_refuses(tmp_path, graded, rows, said):
     with pytest.raises(UserError) as caught:
-        grade(submission(tmp_path / "run.csv", rows), solution)
+        grade(submission(tmp_path / "run.csv", rows), graded)
     assert str(caught.value).startswith(said)
 
 
-def test_other_columns(tmp_path, solution):
+def test_other_columns(tmp_path, graded):
     with pytest.raises(UserError, match="should start with the line 'ImageId,Label', but starts"):
-        grade(submission(tmp_path / "run.csv", [(1, 4)], header="id,digit"), solution)
+        grade(submission(tmp_path / "run.csv", [(1, 4)], header="id,digit"), graded)
