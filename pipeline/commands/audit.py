@@ -47,7 +47,13 @@ class Audit:
         found = _report(looked.check_data(), reporter)
         picture = workspace.audit_picture(competition)
         with replacing(picture) as temporary:
-            save_pairs(temporary, digits, neighbours, f"The nearest images of {slug}")
+            save_pairs(
+                temporary,
+                digits,
+                neighbours,
+                looked.competition.class_names,
+                f"The nearest images of {slug}",
+            )
         reporter.line(f"nearest pairs: {picture.relative_to(workspace.root)}")
         for name in [run] if run else [paths.folder.name for paths in workspace.runs()]:
             try:

@@ -1,9 +1,10 @@
-"""`make compare`: is run B better than run A, how sure is that, and on which digits?"""
+"""`make compare`: is run B better than run A, how sure is that, and on which images?"""
 
 from dataclasses import dataclass
 
 from pipeline.commands.knobs import Text
 from pipeline.console import Reporter
+from pipeline.data.competition import get_competition
 from pipeline.data.files import replacing
 from pipeline.judging.pairing import compare_runs
 from pipeline.judging.words import describe
@@ -21,7 +22,7 @@ class Compare:
     b: Text = ""
     """The change, likewise."""
     images: bool = False
-    """Also draw the digits that changed sides."""
+    """Also draw the images that changed sides."""
 
     def __call__(self, workspace: Workspace, reporter: Reporter) -> None:
         """Compare on the images that all runs of both sides were validated on."""
@@ -30,8 +31,14 @@ class Compare:
             reporter.line(line)
         if self.images:
             first_a, first_b = comparison.a.runs[0], comparison.b.runs[0]
-            digits = load_run_digits(read_run(first_a, workspace), workspace)
+            record = read_run(first_a, workspace)
+            digits = load_run_digits(record, workspace)
             path = workspace.changed_digits(first_a, first_b)
             with replacing(path) as temporary:
-                save_changed_digits(temporary, comparison, digits.train_images[comparison.rows])
+                save_changed_digits(
+                    temporary,
+                    comparison,
+                    digits.train_images[comparison.rows],
+                    get_competition(record.competition).class_names,
+                )
             reporter.line(f"{'pictures':<15}{path.relative_to(workspace.root)}")

@@ -106,7 +106,7 @@ def what_would_settle(comparison: Comparison) -> str:
     if num_seeds > _MOST_SEEDS:
         return (
             f"no realistic amount: about {_about(needed)} more images at this difference, "
-            f"of which train.csv has {num_left:,}"
+            f"of which the training set has {num_left:,}"
         )
     further_seeds = num_seeds - min(difference.num_seeds)
     seeds = "one more seed" if further_seeds == 1 else f"{further_seeds} more seeds"

@@ -1,5 +1,6 @@
-"""The digits on which two sides disagree, drawn."""
+"""The images on which two sides disagree, drawn."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.judging.pairing import Comparison
-from pipeline.report.contact_sheet import ContactSheet
+from pipeline.report.contact_sheet import ContactSheet, label_text
 
 _COLUMNS = 10
 _MOST_ROWS = 5
@@ -16,6 +17,7 @@ _MOST_ROWS = 5
 # The page, in pixels of the digits; each becomes about three pixels of the file.
 _CARD = 42
 _TEXT = 29  # below a digit: four lines
+_TEXT_WIDTH, _LETTER = 20, 2.3  # of a line, and of each letter of a class's name in it
 _MARGIN = 8
 _HEADER = 24
 _TITLE = 16  # over a group
@@ -33,20 +35,23 @@ _STYLES: tuple[dict[str, Any], ...] = (
 """Of the lines below a digit."""
 
 
-def save_changed_digits(path: Path, comparison: Comparison, images: npt.NDArray[np.uint8]) -> None:
-    """Write a PNG of the digits that only one side got right, in two groups.
+def save_changed_digits(
+    path: Path, comparison: Comparison, images: npt.NDArray[np.uint8], class_names: Sequence[str]
+) -> None:
+    """Write a PNG of the images that only one side got right, in two groups.
 
     Each shows its label, what either side said and how sure it was, and its row in `train.csv`;
-    first come those whose label's probability moved most. The images, uint8 (N, 1, H, W), are the
+    first come those whose label's probability moved most. The images, uint8 (N, C, H, W), are the
     comparison's in its order.
     """
     groups = find_changed(comparison)
     height, width = images.shape[-2:]
     heights = [-(-len(shown) // _COLUMNS) * (height + _TEXT) for _, shown in groups]
-    page_width = 2 * _MARGIN + _COLUMNS * _CARD
+    card = max(_CARD, _TEXT_WIDTH + round(_LETTER * max(map(len, class_names))))
+    page_width = 2 * _MARGIN + _COLUMNS * card
     page_height = _HEADER + sum(_TITLE + each for each in heights) + _MARGIN
     page = ContactSheet(page_width, page_height, units_per_inch=_UNITS_PER_INCH, dpi=_DPI)
-    page.write(_MARGIN, 9, "Digits that changed sides", size=13, weight="bold")
+    page.write(_MARGIN, 9, "Images that changed sides", size=13, weight="bold")
     names = f"A = {_names(comparison.a.runs)},  B = {_names(comparison.b.runs)}"
     counted = f"{len(comparison.rows):,} validation images"
     page.write(_MARGIN, 19, f"{names}  ({counted})", size=7, color=_GRAY)
@@ -57,11 +62,15 @@ def save_changed_digits(path: Path, comparison: Comparison, images: npt.NDArray[
         top += _TITLE
         for number, image in enumerate(shown):
             row, column = divmod(number, _COLUMNS)
-            left = _MARGIN + column * _CARD + (_CARD - width) // 2
+            left = _MARGIN + column * card + (card - width) // 2
             below = top + row * (height + _TEXT) + height
-            page.put(left, below - height, images[image, 0], color)
-            said = [f"{side}: {c}, {100 * p:.0f} %" for side, c, p in said_of(comparison, image)]
-            texts = [f"label {comparison.labels[image]}", *said, f"row {comparison.rows[image]}"]
+            page.put(left, below - height, images[image], color)
+            said = [
+                f"{side}: {class_names[read_as]}, {100 * prob:.0f} %"
+                for side, read_as, prob in said_of(comparison, image)
+            ]
+            label = label_text(class_names[comparison.labels[image]])
+            texts = [label, *said, f"row {comparison.rows[image]}"]
             for line, (text, style) in enumerate(zip(texts, _STYLES, strict=True)):
                 page.write(left + width / 2, below + 4.5 + 5.5 * line, text, ha="center", **style)
         top += group_height

@@ -16,7 +16,7 @@ from pipeline.report.templating import render
 from pipeline.runs.scoring import Accuracy
 
 _MOST_RIGHT, _MOST_WRONG = 16, 40
-"""Digits shown of one cell of the matrix: a page stays small however bad its network is."""
+"""Images shown of one cell of the matrix: a page stays small however bad its network is."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ def section(evidence: Evidence, sheet: SpriteSheet) -> Markup:
         rows=rows,
         chart=_chart(rows),
         cells=cells,
+        train_file=evidence.competition.train_file,
         commonest=max(wrong, key=lambda cell: cell["count"], default=None),
     )
 

@@ -1,10 +1,26 @@
-"""Many small digits with text between them, as one picture."""
+"""Many small images with text between them, as one picture."""
 
 import io
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+
+def on_paper(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return images (…, C, H, W) as they are looked at: RGB, (…, H, W, 3).
+
+    Three channels are shown in their colours; of any other number the first, as ink on paper.
+    """
+    if images.shape[-3] == 3:
+        return np.moveaxis(images, -3, -1)
+    ink = images[..., 0, :, :, None]
+    return np.broadcast_to(255 - ink, (*ink.shape[:-1], 3))
+
+
+def label_text(name: str) -> str:
+    """Return what says an image's label in little room: "label 4", but "airplane"."""
+    return name if len(name) > 2 else f"label {name}"
 
 
 class ContactSheet:
@@ -30,11 +46,11 @@ class ContactSheet:
     def put(
         self, left: int, top: int, image: npt.NDArray[np.uint8], color: tuple[int, int, int]
     ) -> None:
-        """Put a digit, uint8 (H, W), in a frame of that colour, as ink on paper."""
-        height, width = image.shape
+        """Put an image, uint8 (C, H, W), in a frame of that colour."""
+        height, width = image.shape[-2:]
         frame = self._canvas[top - 1 : top + height + 1, left - 1 : left + width + 1]
         frame[:] = color
-        frame[1:-1, 1:-1] = 255 - image[..., None]
+        frame[1:-1, 1:-1] = on_paper(image)
 
     def write(self, x: float, y: float, text: str, **style: Any) -> None:
         """Write text whose left end, or as `style` says, is at x, and whose middle is at y."""

@@ -22,6 +22,8 @@ ITERATIONS = 500
 _WIDTH, _HEIGHT, _LEFT, _MARGIN = 660, 520, 20, 14
 """The map in units of its SVG element: its size, where its frame begins, the frame's margin."""
 
+_LETTER = 11  # a letter of a long name, in the same units
+
 
 def choose_rows(valid: Probs, labels: npt.NDArray[np.integer], seed: int) -> npt.NDArray[np.int64]:
     """Return the rows to lay out, at most `MOST_ROWS`, sorted: the mistakes, then any others.
@@ -67,10 +69,12 @@ def section(evidence: Evidence, sheet: SpriteSheet) -> Markup:
         for (x, y), label, index in zip(places.tolist(), labels, indices, strict=True)
     ]
     dots.sort(key=lambda dot: dot[-1].wrong)  # the mistakes are drawn last, over the others
-    names = [
-        (evidence.competition.class_names[label], np.median(places[labels == label], axis=0))
-        for label in np.unique(labels)
-    ]
+    names = []
+    for label in np.unique(labels):
+        name = evidence.competition.class_names[label]
+        x, y = np.median(places[labels == label], axis=0)
+        room = _LETTER * len(name) / 2  # on either side, within the frame
+        names.append((name, (np.clip(x, _LEFT + room, _WIDTH - room), y)))
     return render(
         "embedding.html",
         training=evidence.trainings[0],

@@ -1,6 +1,6 @@
 """The nearest pairs of images, drawn: what "nearly the same" looks like in these data."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from pipeline.data.digits import Digits
 from pipeline.judging.neighbours import Images, Nearest, Neighbours
+from pipeline.report.contact_sheet import label_text, on_paper
 
 _COLUMNS = 10
 _GAP = 4  # between two images, in their pixels
@@ -16,11 +17,14 @@ _Strip = tuple[str, tuple[str, str], list[str], Images, Images]
 """A title, what its rows are, what stands below each pair, the images, those nearest to them."""
 
 
-def save_pairs(path: Path, digits: Digits, neighbours: Neighbours, title: str) -> None:
+def save_pairs(
+    path: Path, digits: Digits, neighbours: Neighbours, class_names: Sequence[str], title: str
+) -> None:
     """Write a PNG of the nearest pairs across train and test, and across folds."""
     from matplotlib.figure import Figure
 
-    strips = list(_strips(digits, neighbours))
+    size = 7 if max(map(len, class_names)) <= 12 else 6  # points: a pair has the room of 60
+    strips = list(_strips(digits, neighbours, class_names))
     figure = Figure(figsize=(9, 0.6 + 3.1 * len(strips)), dpi=130, layout="constrained")
     figure.suptitle(title, fontsize=13, fontweight="bold")
     for axes, strip in zip(figure.subplots(len(strips), 1), strips, strict=True):
@@ -28,17 +32,17 @@ def save_pairs(path: Path, digits: Digits, neighbours: Neighbours, title: str) -
         height = images.shape[-2]
         picture = _tile(images, nearest)
         centers = [place * (height + _GAP) + height / 2 for place in range(_COLUMNS)]
-        axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axes.imshow(picture, interpolation="nearest")
         axes.set_title(heading, fontsize=10, loc="left")
-        axes.set_xticks(centers[: len(texts)], texts, fontsize=7)
+        axes.set_xticks(centers[: len(texts)], texts, fontsize=size)
         axes.set_yticks(centers[:3], [*rows, "difference"], fontsize=8)
         axes.tick_params(length=0)
         axes.set_frame_on(False)
     figure.savefig(path, format="png")
 
 
-def _strips(digits: Digits, neighbours: Neighbours) -> Iterator[_Strip]:
-    """The nearest pairs of all, then the nearest of each digit, for both kinds of neighbours."""
+def _strips(digits: Digits, neighbours: Neighbours, class_names: Sequence[str]) -> Iterator[_Strip]:
+    """The nearest pairs of all, then the nearest of each class, for both kinds of neighbours."""
     train, test, labels = digits.train_images, digits.test_images, digits.train_labels
     for kind, nearest, images in (
         ("Test image and training image", neighbours.test, test),
@@ -48,11 +52,12 @@ def _strips(digits: Digits, neighbours: Neighbours) -> Iterator[_Strip]:
         rows = ("test", "train") if is_test else ("one fold", "another")
         for which, chosen in (
             ("nearest pairs", _closest(nearest, is_test)),
-            ("nearest pair of each digit", _closest_of_each(nearest, labels)),
+            ("nearest pair of each class", _closest_of_each(nearest, labels)),
         ):
             others = nearest.index[chosen]
             texts = [
-                f"label {labels[other]}\n{'test ' if is_test else 'row '}{image + is_test}\n"
+                f"{label_text(class_names[labels[other]])}\n"
+                f"{'test ' if is_test else 'row '}{image + is_test}\n"
                 f"row {other}\n{100 * nearest.distance[image]:.1f} %"
                 for image, other in zip(chosen.tolist(), others.tolist(), strict=True)
             ]
@@ -77,9 +82,14 @@ def _closest_of_each(nearest: Nearest, labels: npt.NDArray[np.integer]) -> npt.N
 
 
 def _tile(images: Images, nearest: Images) -> npt.NDArray[np.uint8]:
-    """Three rows of images as ink on paper: the images, the nearest, and their differences."""
+    """Three rows of images in RGB: the images, the nearest, and their differences, white if none.
+
+    There are (3·H, columns·W, 3) numbers, but for the gaps.
+    """
     difference = np.abs(images.astype(np.int16) - nearest).astype(np.uint8)
-    rows = np.stack([images[:, 0], nearest[:, 0], difference[:, 0]])
-    gaps = [(0, 0), (0, _COLUMNS - len(images)), (0, _GAP), (0, _GAP)]
-    tiles = 255 - np.pad(rows, gaps)
-    return np.concatenate(np.concatenate(tiles, axis=-2), axis=-1)
+    if images.shape[1] == 3:  # 0 would be black, where of ink it is white
+        difference = 255 - difference
+    rows = np.stack([on_paper(each) for each in (images, nearest, difference)])
+    gaps = [(0, 0), (0, _COLUMNS - len(images)), (0, _GAP), (0, _GAP), (0, 0)]
+    tiles = np.pad(rows, gaps, constant_values=255)
+    return np.concatenate(np.concatenate(tiles, axis=-3), axis=-2)

@@ -19,10 +19,10 @@ from pipeline.errors import UserError
 from pipeline.report.contact_sheet import ContactSheet
 
 Images = npt.NDArray[np.uint8]
-"""uint8 (N, 1, H, W)."""
+"""uint8 (N, C, H, W)."""
 
 Image = npt.NDArray[np.uint8]
-"""uint8 (H, W)."""
+"""uint8 (C, H, W)."""
 
 _COLUMNS = 15  # the original and fourteen draws, or both ends of an affine transform's seven ranges
 
@@ -53,7 +53,7 @@ def save_preview(
 def draw_preview(images: Images, recipe: A.Compose, *, title: str, seed: int) -> bytes:
     """Return a PNG: each digit with a row of draws, then each transform alone at its extremes.
 
-    Each of the images, uint8 (N, 1, H, W), has a row; ten digits in their order make a good
+    Each of the images, uint8 (N, C, H, W), has a row; ten digits in their order make a good
     picture. What the batched engine cannot run is drawn by albumentations. `seed` is of the draws.
     """
     engine, draw, _ = _engine(recipe, images)
@@ -77,7 +77,7 @@ def draw_preview(images: Images, recipe: A.Compose, *, title: str, seed: int) ->
     page.write(_MARGIN, _HEADER - 5, "original", size=6, color=_GRAY)
     page.write(_MARGIN + step, _HEADER - 5, "draws", size=6, color=_GRAY)
     for row, image in enumerate(images):
-        for column, shown in enumerate([image[0], *drawn[:, row, 0]]):
+        for column, shown in enumerate([image, *drawn[:, row]]):
             put(column, _HEADER + row * row_height, shown)
     if strips:
         heading = "Each transform alone: at both ends of its ranges, then draws"
@@ -122,12 +122,12 @@ def _strips(
     image = images[6 % len(images)][None]  # of ten digits in order the 6: half a turn makes a 9
     for transform in _transforms(recipe):
         _, draw, leaves = _engine(A.Compose([_certain(transform)]), image)
-        cells = [("original", image[0, 0])]
+        cells = [("original", image[0])]
         for leaf in leaves:
             cells += _extremes(leaf, image)
         with contextlib.suppress(UserError):  # its image has another size: nothing to show
             for number in range(_COLUMNS - len(cells)):
-                cells.append(("draw", draw(image, seed, number)[0, 0]))
+                cells.append(("draw", draw(image, seed, number)[0]))
         yield f"{type(transform).__name__}\np = {transform.p:g}", cells
 
 
@@ -171,5 +171,5 @@ def _at(leaf: Leaf, image: Images, parameter: str, value: float) -> Image:
     keys = image_keys(0, 0, torch.zeros(1, dtype=torch.int64))
     params = leaf.transform.draw(Draws(values, keys, 0), image.shape[-2:])
     pixels = torch.from_numpy(image).to(torch.float32)
-    shown: Image = leaf.apply(pixels, params).to(torch.uint8)[0, 0].numpy()
+    shown: Image = leaf.apply(pixels, params).to(torch.uint8)[0].numpy()
     return shown

@@ -105,7 +105,7 @@ def suspects(evidence: Evidence, sheet: SpriteSheet) -> Markup:
         num_found=len(found),
         total=len(evidence.out_of_fold.ids),
         num_train=len(evidence.train_labels),
-        train_file=evidence.competition.train_file,
+        competition=evidence.competition,
     )
 
 

@@ -1,4 +1,4 @@
-"""All digits of a page in one picture, so that each is stored once however often it is shown."""
+"""All images of a page in one picture, so that each is stored once however often it is shown."""
 
 import base64
 import io
@@ -24,7 +24,8 @@ class Sprite:
 class SpriteSheet:
     """Collects digits while the sections are written; the picture is drawn at the end.
 
-    Ink is opaque black and paper transparent, so that the page's own colours show through.
+    Ink is opaque black and paper transparent, so that the page's own colours show through; an image
+    in colour is as it is.
     """
 
     def __init__(self, height: int, width: int) -> None:
@@ -38,11 +39,12 @@ class SpriteSheet:
     def place(self, key: Hashable, image: npt.NDArray[np.uint8]) -> Sprite:
         """Return the sprite of an image, which is added unless its key was placed before.
 
-        Of the image, uint8 (C, H, W), the first channel is shown; 255 is ink.
+        Of the image, uint8 (C, H, W), three channels are shown as RGB; of any other number the
+        first, whose 255 is ink.
         """
         if key not in self._digits:
             row, column = divmod(len(self), _COLUMNS)
-            self._digits[key] = Sprite(column, row), image[0]
+            self._digits[key] = Sprite(column, row), image
         return self._digits[key][0]
 
     @property
@@ -60,7 +62,11 @@ class SpriteSheet:
         for sprite, image in self._digits.values():
             top = sprite.row * self._cell_height + GUTTER_PX
             left = sprite.column * self._cell_width + GUTTER_PX
-            picture[top : top + self.height, left : left + self.width, 3] = image
+            cell = picture[top : top + self.height, left : left + self.width]
+            if len(image) == 3:
+                cell[..., :3], cell[..., 3] = image.transpose(1, 2, 0), 255
+            else:
+                cell[..., 3] = image[0]
         file = io.BytesIO()
         imsave(file, picture, format="png")
         return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -31,3 +31,12 @@ def test_draws_follow_the_seed(tmp_path):
         save_preview(tmp_path / name, images, A.Compose([A.Rotate(p=1)]), seed=seed)
     a, b, c = ((tmp_path / f"{name}.png").read_bytes() for name in "abc")
     assert a == b != c
+
+
+def test_colours_are_shown_as_they_are(tmp_path):
+    images = np.empty((2, 3, 32, 32), np.uint8)
+    images[:] = np.array([250, 120, 0])[:, None, None]
+    save_preview(tmp_path / "p.png", images, A.Compose([]))
+    shown = np.rint(255 * png.imread(tmp_path / "p.png")[..., :3])
+    share = (np.abs(shown - [250, 120, 0]) < 2).all(axis=-1).sum() / (2 * 15 * (2 * 32) ** 2)
+    assert share > 0.9  # two images in 15 columns, each pixel twice as large

@@ -134,6 +134,16 @@ def test_the_sheet_holds_each_image_once_and_pixel_by_pixel():
         np.testing.assert_array_equal(np.rint(255 * ink), image[0])
 
 
+def test_the_sheet_shows_colours():
+    image = np.random.default_rng(0).integers(0, 256, (3, 6, 5), dtype=np.uint8)
+    sheet = SpriteSheet(6, 5)
+    sheet.place("it", image)
+    picture = imread(io.BytesIO(base64.b64decode(sheet.data_uri().partition(",")[2])))
+    shown = np.rint(255 * picture[GUTTER_PX : GUTTER_PX + 6, GUTTER_PX : GUTTER_PX + 5])
+    np.testing.assert_array_equal(shown[..., :3].transpose(2, 0, 1), image)
+    assert (shown[..., 3] == 255).all()
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(1.0, ">0.999"), (0.99951, ">0.999"), (0.98765, "0.988"), (0.0004, "<0.001"), (0, "<0.001")],

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.machine
 
 SECTIONS = [
     *("Verdict", "Learning curves", "Classes and confusions", "Worst mistakes"),
-    *("Labels that look wrong", "Calibration", "The digits as the network sees them"),
+    *("Labels that look wrong", "Calibration", "The images as the network sees them"),
     *("Augmentation", "First test images", "Network", "How it was made"),
 ]
 LABELS = np.arange(tiny.NUM_TRAIN) % 10
