@@ -33,7 +33,8 @@ class Split:
             counts = np.bincount(labels, minlength=competition.num_classes)
             if counts.min() < NUM_FOLDS:
                 raise UserError(
-                    f"{paths.train} has {counts.min()} images of class {counts.argmin()}; "
+                    f"{paths.train} has {counts.min()} images of class "
+                    f"{competition.class_names[counts.argmin()]}; "
                     f"{NUM_FOLDS} folds need at least {NUM_FOLDS} of each."
                 )
             try:

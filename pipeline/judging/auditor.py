@@ -89,7 +89,8 @@ class Audit:
     def check_data(self) -> list[Check]:
         """Look at images, labels and folds; refuse if they are missing or damaged."""
         neighbours = load_neighbours(self.inputs, "/".join(self._hashes))
-        return check_data(self.digits, self.row_folds, neighbours)
+        names = self.competition.class_names
+        return check_data(self.digits, self.row_folds, neighbours, names)
 
     def check_run(self, run: str) -> list[Check]:
         """Look at a run or an ensemble, and at its submission if there is one.

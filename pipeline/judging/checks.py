@@ -74,7 +74,10 @@ competition's two sets differ by 0.006, those of the practice competition by 0.0
 
 
 def check_data(
-    digits: Digits, folds: npt.NDArray[np.integer], neighbours: Neighbours | None
+    digits: Digits,
+    folds: npt.NDArray[np.integer],
+    neighbours: Neighbours | None,
+    class_names: Sequence[str],
 ) -> list[Check]:
     """Look for what would make every run's accuracy or score false.
 
@@ -98,7 +101,7 @@ def check_data(
             )
             for (kind, place), distance in zip(sets, pairs, strict=True)
         ]
-    return [*checks, _check_labels(digits.train_labels, folds), *_check_drift(digits)]
+    return [*checks, _check_labels(digits.train_labels, folds, class_names), *_check_drift(digits)]
 
 
 def _check_few(subject: str, shared: npt.NDArray[np.bool_], text: str) -> Check:
@@ -106,13 +109,15 @@ def _check_few(subject: str, shared: npt.NDArray[np.bool_], text: str) -> Check:
     return Check(subject, f"{shared.sum():,} of {len(shared):,} {text}", passed)
 
 
-def _check_labels(labels: npt.NDArray[np.integer], folds: npt.NDArray[np.integer]) -> Check:
+def _check_labels(
+    labels: npt.NDArray[np.integer], folds: npt.NDArray[np.integer], class_names: Sequence[str]
+) -> Check:
     """Count the labels, and how evenly they are spread over the folds."""
     counts = np.zeros((folds.max() + 1, labels.max() + 1), dtype=np.int64)
     np.add.at(counts, (folds, labels), 1)
     total = counts.sum(axis=0)
     least, most = total.argmin(), total.argmax()
-    text = f"{total[least]:,} of {least} to {total[most]:,} of {most}"
+    text = f"{total[least]:,} of {class_names[least]} to {total[most]:,} of {class_names[most]}"
     if total[least] == total[most]:
         text = f"{total[least]:,} of each"
     uneven = (counts.max(axis=0) - counts.min(axis=0)).max()
@@ -120,15 +125,19 @@ def _check_labels(labels: npt.NDArray[np.integer], folds: npt.NDArray[np.integer
 
 
 def _check_drift(digits: Digits) -> list[Check]:
-    """Compare training and test pixels: their range, the ink of an image, its inked area."""
+    """Compare training and test pixels: their range, the ink of an image, its inked area.
+
+    Of three channels it is how bright an image is, and how much of its value is not 0.
+    """
     train, test = digits.train_images, digits.test_images
     low, high = sorted((int(train.max()), int(test.max())))
     text = f"{train.min()} to {train.max()} in training, {test.min()} to {test.max()} in test"
     checks = [Check("pixel range", text, passed=2 * low >= high)]  # 0..1 beside 0..255 is the fault
     pixels = (1, 2, 3)
+    ink, area = ("brightness", "not black") if train.shape[1] == 3 else ("ink", "inked area")
     for subject, unit, a, b in (
-        ("ink", "levels", train.mean(axis=pixels), test.mean(axis=pixels)),
-        ("inked area", "%", *(100 * (each > 0).mean(axis=pixels) for each in (train, test))),
+        (ink, "levels", train.mean(axis=pixels), test.mean(axis=pixels)),
+        (area, "%", *(100 * (each > 0).mean(axis=pixels) for each in (train, test))),
     ):
         text = f"{a.mean():.2f} {unit} a training image, {b.mean():.2f} a test image"
         spread = np.sqrt((a.var() + b.var()) / 2)

@@ -38,7 +38,7 @@ def search(digits: Digits, folds: np.ndarray) -> Neighbours:
 
 
 def found(digits: Digits, folds: np.ndarray) -> str:
-    return "\n".join(findings(check_data(digits, folds, search(digits, folds))))
+    return "\n".join(findings(check_data(digits, folds, search(digits, folds), "0123456789")))
 
 
 def changed(digits: Digits, **arrays: np.ndarray) -> Digits:
@@ -64,7 +64,7 @@ def test_empty_images_have_a_distance_too():
 
 
 def test_real_digits_pass(digits, folds):
-    checks = check_data(digits, folds, search(digits, folds))
+    checks = check_data(digits, folds, search(digits, folds), "0123456789")
     assert findings(checks) == []
     text = {check.subject: check.text for check in checks}
     assert text["copies"] == "0 of 1,200 training images are also in another fold"
@@ -112,7 +112,7 @@ def test_test_images_of_another_make_are_found(digits, folds, change, said):
 
 
 def test_labels_are_counted(digits, folds):
-    (check,) = (c for c in check_data(digits, folds, None) if c.subject == "labels")
+    (check,) = (c for c in check_data(digits, folds, None, "0123456789") if c.subject == "labels")
     counts = np.bincount(digits.train_labels)
     least, most = counts.min(), counts.max()
     assert check.text.startswith(f"{least} of {counts.argmin()} to {most} of {counts.argmax()}; ")
