@@ -13,7 +13,7 @@ from pipeline.data.digits_cache import save_digits
 from pipeline.data.files import write_record
 from pipeline.data.folds import NUM_FOLDS, assign_folds, write_folds
 from pipeline.data.labelled_images import LabelledImages
-from pipeline.data.manifest import Manifest
+from pipeline.data.manifest import Manifest, file_facts
 from pipeline.data.practice import write_sample_submission
 from pipeline.runs.spec import RunSpec
 from pipeline.runs.workspace import Workspace
@@ -64,16 +64,16 @@ def synthetic_workspace(
         inputs = workspace.input(competition)
         train, test = (synthetic_images(n, competition) for n in (num_train, num_test))
         digits = Digits(train.images, train.labels.astype(np.uint8), test.images)
-        manifest = Manifest(
-            competition=competition.slug,
-            source="noise, for a benchmark",
-            files={},
-            class_counts={},
-            digits_sha256=digits.sha256(),
-        )
         # In the order in which make expects them, oldest first.
         save_digits(inputs, digits)
         write_sample_submission(inputs, num_test)
+        manifest = Manifest(
+            competition=competition.slug,
+            source="noise, for a benchmark",
+            files=file_facts(inputs, {competition.sample_csv: num_test}),
+            class_counts={},
+            digits_sha256=digits.sha256(),
+        )
         write_record(inputs.manifest, manifest)
         write_folds(inputs.folds, digits.train_labels, assign_folds(digits.train_labels, 0))
         yield workspace

@@ -11,7 +11,7 @@ from pipeline.augment.remarks import remarks
 from pipeline.commands.knobs import Knobs
 from pipeline.console import Reporter
 from pipeline.data.competition import get_competition
-from pipeline.data.digits_cache import load_digits
+from pipeline.data.digits_cache import load_training_images
 from pipeline.data.files import replacing
 from pipeline.report.recipe_picture import save_preview
 from pipeline.runs.spec import EnsembleSpec, RunSpec
@@ -35,13 +35,13 @@ def _draw(spec: RunSpec, workspace: Workspace, reporter: Reporter) -> Path:
     competition = get_competition(spec.settings.competition)
     recipe = deserialise(spec.recipe, num_channels=competition.image_shape[0])
     check_recipe(recipe, competition.image_shape)
-    digits = load_digits(workspace.input(competition))
-    _, first_of_each_class = np.unique(digits.train_labels, return_index=True)
+    images, labels = load_training_images(workspace.input(competition))
+    _, first_of_each_class = np.unique(labels, return_index=True)
     path = workspace.preview(spec.settings.augment)
     with replacing(path) as temporary:
         save_preview(
             temporary,
-            digits.train_images[first_of_each_class],
+            images[first_of_each_class],
             recipe,
             title=f"Recipe {spec.settings.augment!r} on {competition.slug}",
             seed=spec.settings.seed,

@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.commands.knobs import Text
 from pipeline.console import Reporter
 from pipeline.data.competition import get_competition
-from pipeline.data.digits_cache import load_digits
+from pipeline.data.digits_cache import load_training_images
 from pipeline.data.files import locked
 from pipeline.data.folds import NUM_FOLDS, assign_folds, read_folds, write_folds
 from pipeline.errors import UserError
@@ -29,7 +29,7 @@ class Split:
         competition = get_competition(self.competition)
         paths = workspace.input(competition)
         with locked(paths.lock, f"input/{competition.slug}"):
-            labels = load_digits(paths).train_labels
+            _, labels = load_training_images(paths)
             counts = np.bincount(labels, minlength=competition.num_classes)
             if counts.min() < NUM_FOLDS:
                 raise UserError(

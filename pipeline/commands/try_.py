@@ -12,7 +12,7 @@ from pipeline.augment.registry import recipe_text
 from pipeline.commands.knobs import Knobs, Text
 from pipeline.console import OnlyBars, Reporter, make_command, name_folds
 from pipeline.data.competition import get_competition
-from pipeline.data.digits_cache import load_digits
+from pipeline.data.digits_cache import load_training_images
 from pipeline.data.folds import read_folds
 from pipeline.errors import UserError
 from pipeline.judging.evidence import chance_of_decision
@@ -261,7 +261,7 @@ def _accuracy(spec: RunSpec, workspace: Workspace) -> Accuracy:
     """On the validation images of the folds asked for; the run may have more."""
     settings = spec.settings
     inputs = workspace.input(get_competition(settings.competition))
-    labels = load_digits(inputs).train_labels
+    _, labels = load_training_images(inputs)
     out_of_fold = load_out_of_fold(spec.name, workspace)
     trainings = read_folds(inputs.folds, labels)[out_of_fold.ids] // settings.num_valid_folds
     counted = np.isin(trainings, settings.fold_numbers)

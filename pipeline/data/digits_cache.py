@@ -28,12 +28,31 @@ def load_digits(paths: InputPaths) -> Digits:
     full; nothing in a cache is ever executed. Without a manifest, or with a CSV file that is not
     the one that was checked, it raises a UserError.
     """
+    manifest = _current_manifest(paths)
+    arrays = _read_cache(paths, manifest, "train_images", "train_labels", "test_images")
+    return Digits(*arrays) if arrays else _remake_cache(paths, manifest)
+
+
+def load_training_images(paths: InputPaths) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Return images, uint8 (N, C, H, W), and labels, (N,), as `load_digits` does, to train on.
+
+    The test images are not read: there may be a gigabyte of them.
+    """
+    manifest = _current_manifest(paths)
+    if arrays := _read_cache(paths, manifest, "train_images", "train_labels"):
+        images, labels = arrays
+        return images, labels
+    digits = _remake_cache(paths, manifest)
+    return digits.train_images, digits.train_labels
+
+
+def _current_manifest(paths: InputPaths) -> Manifest:
+    """The manifest, if the files are still those that it describes."""
     manifest = load_manifest(paths)
     if changed := changed_file(paths, manifest):
         command = to_type("data", paths.competition.slug)
         raise UserError(f"{changed} has changed since it was checked; run {command}.")
-    arrays = _read_cache(paths, manifest, "train_images", "train_labels", "test_images")
-    return Digits(*arrays) if arrays else _remake_cache(paths, manifest)
+    return manifest
 
 
 def cached_labels(paths: InputPaths, manifest: Manifest) -> npt.NDArray[np.uint8] | None:

@@ -72,7 +72,7 @@ def take_in(
             ) from None
         raise UserError(
             f"{_place(paths)} cannot be written: {error.strerror or error}; nothing in it was "
-            "changed. It needs about 250 MB and your permission to write."
+            "changed. It needs room and your permission to write."
         ) from None
     train, test = manifest.files[competition.train_file], manifest.files[competition.test_file]
     sizes = f"{train.num_rows:,} training and {test.num_rows:,} test images"

@@ -13,7 +13,7 @@ from pipeline.augment.checking import check_recipe
 from pipeline.augment.registry import deserialise
 from pipeline.console import Reporter
 from pipeline.data.competition import get_competition
-from pipeline.data.digits_cache import load_digits
+from pipeline.data.digits_cache import load_training_images
 from pipeline.data.files import locked, read_record, remove_leftovers, sha256, write_record
 from pipeline.data.folds import ALL_DATA, NUM_FOLDS, read_folds
 from pipeline.data.inputs import InputPaths
@@ -73,7 +73,8 @@ def train_run(
             return None
         if (num_folds := len(paths.finished_folds())) > 1:
             reporter.line(f"{num_folds} folds, out of fold: accuracy {accuracy}")
-        num_test = len(load_digits(workspace.input(training.competition)).test_images)
+        manifest = load_manifest(workspace.input(training.competition))
+        num_test = manifest.files[training.competition.sample_csv].num_rows
         reporter.line(describe_expected(accuracy, num_test, mean_of(num_folds)))
         return accuracy
 
@@ -129,8 +130,8 @@ def prepare_training(spec: RunSpec, workspace: Workspace) -> FoldTraining:
     inputs = workspace.input(competition)
     check_model_name(spec.settings.model)
     device = choose_device(spec.settings.device, spec.settings.precision)
-    digits = load_digits(inputs)
-    row_folds = read_folds(inputs.folds, digits.train_labels)
+    images, labels = load_training_images(inputs)
+    row_folds = read_folds(inputs.folds, labels)
     recipe = deserialise(spec.recipe, num_channels=competition.image_shape[0])
     check_recipe(recipe, competition.image_shape)
     return FoldTraining(
@@ -138,7 +139,7 @@ def prepare_training(spec: RunSpec, workspace: Workspace) -> FoldTraining:
         recipe=spec.recipe,
         fingerprint=fingerprint(_new_config(spec, inputs)),
         competition=competition,
-        images=LabelledImages(digits.train_images, digits.train_labels, np.arange(len(row_folds))),
+        images=LabelledImages(images, labels, np.arange(len(row_folds))),
         row_folds=row_folds,
         device=device,
     )

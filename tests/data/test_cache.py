@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.console import Silent
-from pipeline.data.digits_cache import load_digits
+from pipeline.data.digits_cache import load_digits, load_training_images
 from pipeline.data.manifest import load_manifest, touched_files
 from pipeline.errors import UserError
 from pipeline.runs.workspace import Workspace
@@ -29,6 +29,20 @@ def assert_same(found, digits):
 def test_cached(filled, digits, monkeypatch):
     monkeypatch.setattr("pipeline.data.digits_cache.read_train_file", None)
     assert_same(load_digits(filled), digits)
+
+
+def test_to_train_on_no_test_image_is_read(filled, digits, monkeypatch):
+    read = []
+    item = np.lib.npyio.NpzFile.__getitem__
+    monkeypatch.setattr(
+        "numpy.lib.npyio.NpzFile.__getitem__", lambda self, key: read.append(key) or item(self, key)
+    )
+    images, labels = load_training_images(filled)
+    assert (images == digits.train_images).all() and (labels == digits.train_labels).all()
+    assert read == ["sha256", "train_images", "train_labels"]
+    filled.digits.unlink()  # made again from the files
+    images, labels = load_training_images(filled)
+    assert (images == digits.train_images).all() and (labels == digits.train_labels).all()
 
 
 class Trap:

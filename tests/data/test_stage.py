@@ -265,7 +265,7 @@ def test_a_fault_at_any_step_changes_nothing(
     if expected is UserError:
         assert str(caught.value) == (
             "input/digit-recognizer cannot be written: No space left on device; nothing in it was "
-            "changed. It needs about 250 MB and your permission to write."
+            "changed. It needs room and your permission to write."
         )
     assert contents(paths.folder) == before
     data(tiny, workspace, Silent(), source=other, force=True)
