@@ -70,6 +70,8 @@ SORT =
 CSV =
 ## 1 does what was refused: replace data, train again, upload again
 FORCE =
+## for play: where the page is served, http://127.0.0.1:<PORT>/
+PORT = 8900
 ## for bench: augment, throughput, prediction, time-to-score (long) or all
 BENCH =
 ## for test: 1 also runs the slow tests, which start many processes
@@ -87,7 +89,7 @@ MAKEFLAGS += --no-builtin-rules
 # make would take a misspelt knob without a word and do something else than was meant.
 KNOB_NAMES := COMPETITION PRESET MODEL AUGMENT AUGMENT_ENGINE SEED EPOCHS VALID FOLDS FOLD JOBS \
   DEVICE CLUSTER SET RUN RUNS A B IMAGES SEEDS BASE MEMBER TRIALS BATCH ZIP ANY_SIZE MESSAGE HOURS \
-  SORT CSV FORCE BENCH SLOW PYTHON
+  SORT CSV FORCE PORT BENCH SLOW PYTHON
 TYPED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOB_NAMES),$(TYPED))
 ifneq ($(UNKNOWN),)
@@ -158,7 +160,7 @@ if_due = $(if $(filter $(1),$(DUE)),@$(PIPELINE) $(1) $(2))
 
 # ---- The way through
 
-.PHONY: help demo test data split settings models preview train kernel cv predict submission ensemble submit compare try sweep audit runs leaderboard report bench lint clean distclean
+.PHONY: help demo test data split settings models preview play train kernel cv predict submission ensemble submit compare try sweep audit runs leaderboard report bench lint clean distclean
 
 ## print this list
 help:
@@ -188,6 +190,10 @@ settings:
 ## draw what the recipe does: runs/preview-<recipe>.png
 preview: data
 	@$(PIPELINE) preview $(knobs)
+
+## a page to play on: the recipe live, a digit drawn, the loop; Ctrl-C ends it
+play:
+	@$(PIPELINE) play $(call option,--competition,COMPETITION) $(call option,--port,PORT)
 
 ## list the networks: parameters, multiply-adds, and images/s on this machine
 models:

@@ -20,6 +20,7 @@ FLOORS = [
     ["runs"],
     ["training", "judging", "kaggle"],
     ["report", "bench"],
+    ["play"],
     ["commands"],
     ["__main__"],
 ]

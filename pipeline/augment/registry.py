@@ -66,7 +66,7 @@ def build_recipe(name: str, values: Mapping[str, object] | None = None) -> "A.Co
         UserError: There is no such function, the file or the function fails, or an argument is
             one that albumentations would ignore.
     """
-    function = _find_recipe(name)
+    function = find_recipe(name)
     import albumentations as A
 
     recipe = blaming_the_recipe(f"recipe {name!r}", partial(function, **(values or {})))
@@ -84,7 +84,7 @@ def recipe_ranges(name: str) -> dict[str, tuple[Range, Any]]:
     Raises:
         UserError: There is no such recipe, or the file is faulty.
     """
-    recipe = _find_recipe(name)
+    recipe = find_recipe(name)
     arguments = inspect.signature(recipe).parameters
     ranges: dict[str, Range] = getattr(recipe, "sweep_ranges", {})
     return {name: (allowed, arguments[name].default) for name, allowed in ranges.items()}
@@ -177,14 +177,20 @@ def deserialise(text: str, *, num_channels: int = 1) -> "A.Compose":
     return recipe
 
 
-def _find_recipe(name: str) -> Callable[..., "A.Compose"]:
-    module = blaming_the_recipe(
-        RECIPES_FILE.name, lambda: importlib.import_module("pipeline.augment.recipes")
-    )
-    functions = recipes_in(module)
+def find_recipe(name: str) -> Callable[..., "A.Compose"]:
+    """Return the function of that name in `recipes.py`; a UserError if there is none."""
+    functions = recipe_functions()
     if name not in functions:
         raise UserError(
             f"AUGMENT={name!r} is not known; choose one of: {', '.join(functions)}, "
             "or add a function of that name to pipeline/augment/recipes.py."
         )
     return functions[name]
+
+
+def recipe_functions() -> dict[str, Callable[..., "A.Compose"]]:
+    """Return all recipes of `recipes.py` by name, in its order; a UserError if it is faulty."""
+    module = blaming_the_recipe(
+        RECIPES_FILE.name, lambda: importlib.import_module("pipeline.augment.recipes")
+    )
+    return recipes_in(module)

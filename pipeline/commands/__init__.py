@@ -8,6 +8,6 @@ typed and no other: `make` asks the plan at every call, and torch alone takes se
 COMMANDS = (
     *("data", "split", "settings", "preview", "models", "plan", "train", "kernel", "predict"),
     *("ensemble", "submit", "compare", "try", "sweep", "report", "audit", "runs", "leaderboard"),
-    "bench",
+    *("play", "bench"),
 )
 """Their names, on the way from the data to the score; `plan` is for make alone to ask."""

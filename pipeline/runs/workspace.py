@@ -125,6 +125,11 @@ class Workspace:
         """The figures of the last benchmark."""
         return self.root / "runs" / "bench.json"
 
+    @property
+    def play(self) -> Path:
+        """What the page of `make play` has started, and where it is served."""
+        return self.root / "runs" / ".play"
+
     def preview(self, recipe: str) -> Path:
         """The picture of one augmentation recipe."""
         return self.root / "runs" / f"preview-{recipe}.png"
