@@ -105,7 +105,7 @@ def _of_transform(
 
     if isinstance(value, bool):
         control |= {"kind": "switch", "value": value}
-    elif words and not isinstance(value, float):
+    elif value in words:
         control |= _choice(name, value, {w: str(_WORDS.get(name, {}).get(w, w)) for w in words})
     elif isinstance(value, int | float):
         control |= {"kind": "number", "ends": [_slider(value, reach, bounds)]}

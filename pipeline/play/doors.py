@@ -1,6 +1,7 @@
 """The doors of the page: each takes what the page sends, and answers from the rooms below.
 
-Every act is a POST of JSON. What a person can mend comes back as a sentence under `error`.
+Every act is a POST of JSON. What a person can mend comes back as a sentence under `error`, and is
+an answer like any other: only a bug is a status that a browser would complain of.
 """
 
 import base64
@@ -130,13 +131,13 @@ def make_app(
             except ValidationError as error:
                 said = error.errors()[0]
                 where = ".".join(map(str, said["loc"]))
-                return JSONResponse({"error": f"{where}: {said['msg']}."}, status_code=422)
+                return JSONResponse({"error": f"{where}: {said['msg']}."})
             except UserError as error:
                 taken = {"taken": True} if isinstance(error, keep.Taken) else {}
-                return JSONResponse({"error": str(error)} | taken, status_code=400)
+                return JSONResponse({"error": str(error)} | taken)
             except OSError as error:
                 why = f"{error.strerror or error}: {error.filename}."
-                return JSONResponse({"error": why}, status_code=400)
+                return JSONResponse({"error": why})
             return answered if isinstance(answered, Response) else JSONResponse(answered)
 
         return Route(path, endpoint, methods=["POST"])
@@ -236,7 +237,11 @@ class Desk:
         pixels = b""
         if made.text is not None:
             rows, honest = self._rows(asked)
-            drawn = draw(made.text, self._digits.train_images[rows], asked.seed)
+            try:
+                drawn = draw(made.text, self._digits.train_images[rows], asked.seed)
+            except UserError as error:  # what only images tell, as a size that is changed
+                told["errors"] = {"": str(error)}
+                return _with_pixels(told)
             told |= {
                 "labels": self._digits.train_labels[rows].tolist(),
                 "rows": rows.tolist(),
@@ -245,9 +250,7 @@ class Desk:
                 "remarks": remarks(made.text, shape[0]),
             }
             pixels = self._digits.train_images[rows].tobytes() + drawn.images.tobytes()
-        header = json.dumps(told).encode()
-        content = struct.pack("<I", len(header)) + header + pixels
-        return Response(content, media_type="application/octet-stream")
+        return _with_pixels(told, pixels)
 
     def read(self, asked: _Shown) -> dict[str, Any]:
         """What the networks of a run make of each draw."""
@@ -406,6 +409,12 @@ class Desk:
         channels, height, width = self._competition.image_shape
         image = as_digit(np.asarray(ink, dtype=np.uint8), height, width)
         return np.broadcast_to(image, (1, channels, height, width)).copy()
+
+
+def _with_pixels(told: dict[str, Any], pixels: bytes = b"") -> Response:
+    header = json.dumps(told).encode()
+    content = struct.pack("<I", len(header)) + header + pixels
+    return Response(content, media_type="application/octet-stream")
 
 
 def _describe(draft: Draft) -> str:

@@ -90,9 +90,9 @@ def start(root: Path, *options: str) -> "subprocess.Popen[str]":
 
 
 @contextlib.contextmanager
-def serving(root: Path) -> Iterator[Served]:
+def serving(root: Path, *options: str) -> Iterator[Served]:
     """Serve the page of a checkout at a free port."""
-    process = start(root, "--port", "0")
+    process = start(root, "--port", "0", *options)
     try:
         line = process.stdout.readline()
         address = re.search(r"http://127\.0\.0\.1:\d+/", line)
@@ -100,5 +100,5 @@ def serving(root: Path) -> Iterator[Served]:
         yield Served(root, process, address[0])
     finally:
         process.kill()
-        process.wait()
-        process.stdout.close()
+        said, _ = process.communicate()
+        print(said)  # pytest shows it beside a failure

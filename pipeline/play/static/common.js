@@ -10,7 +10,8 @@ export class Refused extends Error {
   }
 }
 
-async function ask(door, what) {
+// Resolves to what a door answers: an object, or bytes from the one that sends pixels.
+export async function post(door, what = {}) {
   let response;
   try {
     response = await fetch(`/do/${door}`, {
@@ -21,20 +22,13 @@ async function ask(door, what) {
   } catch {
     throw new Error("make play is not running any more; start it and load this page anew.");
   }
-  if (response.ok) return response;
-  const said = await response.text();
-  if (response.status === 403) throw new Error(said);
-  let answer;
-  try {
-    answer = JSON.parse(said);
-  } catch {
-    throw new Error(`make play could not answer (${response.status}); its terminal says why.`);
-  }
-  throw new Refused(answer);
+  if (response.status === 403) throw new Error(await response.text());
+  if (!response.ok) throw new Error(`make play could not answer (${response.status}); its terminal says why.`);
+  if (!response.headers.get("Content-Type").includes("json")) return response.arrayBuffer();
+  const answer = await response.json();
+  if (answer.error) throw new Refused(answer);
+  return answer;
 }
-
-export const post = async (door, what = {}) => (await ask(door, what)).json();
-export const postForPixels = async (door, what) => (await ask(door, what)).arrayBuffer();
 
 // A fault that belongs to no control stands at the top, until the next thing goes well.
 export function say(error) {

@@ -3,7 +3,7 @@
 import { $, all, doing, element, fill, paint, percent, post, unpack } from "./common.js";
 
 const paper = $("paper");
-const ink = paper.getContext("2d");
+const ink = paper.getContext("2d", { willReadFrequently: true });
 const PEN = 24;
 let drawn = false;
 let version = 0;

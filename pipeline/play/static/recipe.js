@@ -1,6 +1,6 @@
 // The recipe live: its controls, its draws, what a network makes of them, and keeping it.
 
-import { $, all, doing, element, fill, paint, percent, post, postForPixels, say } from "./common.js";
+import { $, all, doing, element, fill, paint, percent, post, say } from "./common.js";
 import { makeControl } from "./controls.js";
 import { drawCurve } from "./curve.js";
 
@@ -55,10 +55,11 @@ function redraw() {
     return;
   }
   busy = true;
+  document.body.dataset.busy = "";
   const since = movedAt;
   movedAt = 0;
   doing(async () => {
-    const buffer = await postForPixels("recipe", shown());
+    const buffer = await post("recipe", shown());
     const length = new DataView(buffer).getUint32(0, true);
     const told = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
     described = told;
@@ -70,6 +71,7 @@ function redraw() {
       again = false;
       redraw();
     } else {
+      delete document.body.dataset.busy;
       settle();
     }
   });
