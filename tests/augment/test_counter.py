@@ -77,3 +77,10 @@ def test_normal():
     squares = noise**2
     pair = stats.pearsonr(squares[:, : half - 1].ravel(), squares[:, half : 2 * half - 1].ravel())
     assert pair.pvalue > FALSE_ALARM
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 784])
+def test_no_images_take_no_noise(count):
+    keys = image_keys(0, 0, torch.arange(0))
+    assert counter.uniform_noise(keys, 5, count).shape == (0, count)
+    assert counter.normal_noise(keys, 5, count).shape == (0, count)

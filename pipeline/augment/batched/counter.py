@@ -83,6 +83,8 @@ def uniform_noise(keys: Tensor, first: int, count: int) -> Tensor:
     They are float32 (B, count), uniform on the multiples of 2**-24 in (0, 1]; 1 is let in for 0,
     which has no logarithm.
     """
+    if not len(keys):  # of a single counter, an empty tensor cannot be viewed in halves
+        return torch.empty(0, count, device=keys.device)
     bits = random_bits(keys[:, None], _counters(first, -(-count // 2), keys.device))
     halves = (bits.view(torch.int32)[:, :count] >> 8).bitwise_and_(_LOW_24_BITS)
     return halves.to(torch.float32).add_(1).mul_(2.0**-24)
