@@ -211,11 +211,14 @@ def _defaults(kind: type) -> dict[str, Any]:
 
 
 def faults(kind: type, arguments: Mapping[str, Any]) -> dict[str, str]:
-    """Return what albumentations' own check says against arguments: by argument, or under ""."""
+    """Return what albumentations' own check says against arguments: by argument, or under "".
+
+    Those that are left out have their defaults.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            kind.InitSchema(**arguments, strict=True)  # type: ignore[attr-defined]
+            kind.InitSchema(**_by_default(kind) | dict(arguments), strict=True)  # type: ignore[attr-defined]
     except ValidationError as error:
         found: dict[str, list[str]] = {}
         for each in error.errors():
@@ -228,8 +231,8 @@ def faults(kind: type, arguments: Mapping[str, Any]) -> dict[str, str]:
 
 
 def accepts(kind: type, arguments: Mapping[str, Any]) -> bool:
-    """Say whether albumentations' own check accepts arguments; those left out have defaults."""
-    return not faults(kind, _by_default(kind) | dict(arguments))
+    """Say whether albumentations' own check accepts arguments."""
+    return not faults(kind, arguments)
 
 
 @cache

@@ -154,11 +154,12 @@ def _call(part: Mapping[str, Any]) -> ast.expr:
         kept = {k: v for k, v in given.items() if k in known and v != known[k].default}
         children = ast.List([_call(child) for child in part["transforms"]], ast.Load())
         return _construct(name, [children], kept)
-    wanted = stored(kind, given)
+    wanted = json.dumps(stored(kind, given))
 
     def is_same(arguments: Mapping[str, Any]) -> bool:
         try:
-            return stored(kind, arguments) == wanted
+            # As text: 3 and 3.0 are equal, but may be pixels and a share of the image.
+            return json.dumps(stored(kind, arguments)) == wanted
         except (TypeError, ValueError):
             return False
 

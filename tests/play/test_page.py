@@ -98,6 +98,7 @@ def test_each_control_of_each_transform_moves_the_digits(visit, name):
     after_redraw(page, lambda: page.select_option("#recipe-name", "none"))
     page.select_option("#add", name)
     after_redraw(page, lambda: page.click("#add-button"))
+    assert page.get_attribute("#sheet", "class") == "unread", "it is drawn as it is added"
     part = page.locator(".part", has_text=name)
     for details in part.locator("details").all():
         details.locator("summary").click()
@@ -173,6 +174,7 @@ def test_a_recipe_is_saved_asked_before_it_is_replaced_and_trained(visit, served
 
 def test_a_digit_is_drawn_and_read_right(visit):
     page = visit("hand")
+    page.select_option("#hand-reader", "reader")
     box = page.locator("#paper").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 0.15 * box["height"])
     page.mouse.down()
@@ -189,6 +191,7 @@ def test_a_digit_is_drawn_and_read_right(visit):
 
 def test_a_digit_is_drawn_by_the_keyboard(visit):
     page = visit("hand")
+    page.select_option("#hand-reader", "reader")
     page.focus("#paper")
     page.keyboard.press("Space")
     for _ in range(12):
