@@ -125,8 +125,14 @@ def test_what_is_wrong_stands_beside_its_control(visit):
     page.wait_for_selector("#part-0-p-fault:visible")
     assert page.inner_text("#part-0-p-fault") == "Input should be less than or equal to 1"
     assert "part-0-p-fault" in page.get_attribute("#part-0-p", "aria-describedby")
+    assert page.get_attribute("#part-0-p", "max") == "1", "the slider stays within its range"
     after_redraw(page, lambda: page.fill("#part-0-p-box", "0.5"))
     assert page.is_hidden("#part-0-p-fault")
+    page.fill("#argument-zoom-box", "much")
+    assert page.inner_text("#argument-zoom-fault") == "zoom must be a number; 0.15 still holds"
+    page.focus("#argument-alpha-box")
+    assert page.is_hidden("#argument-zoom-fault")
+    assert page.input_value("#argument-zoom-box") == "0.15"
 
 
 def test_it_says_where_the_recipe_becomes_slow(visit):

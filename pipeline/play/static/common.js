@@ -80,7 +80,12 @@ export function fill(select, values, chosen) {
 export const percent = (share) =>
   share >= 0.9995 && share < 1 ? ">0.999" : share < 0.0005 && share > 0 ? "<0.001" : share.toFixed(3);
 
+// What there is to choose from; it is asked for anew where runs or recipes may have come.
 export const all = doing(() => post("start"));
+export async function refresh() {
+  Object.assign(await all, await post("start"));
+  dispatchEvent(new Event("choices"));
+}
 
 // The view is part of the address, so that it is found again and the way back works.
 const views = ["recipe", "hand", "loop"];
@@ -94,5 +99,8 @@ function show() {
   }
   dispatchEvent(new CustomEvent("view", { detail: view }));
 }
-addEventListener("hashchange", show);
+addEventListener("hashchange", () => {
+  show();
+  doing(refresh);
+});
 addEventListener("DOMContentLoaded", show);

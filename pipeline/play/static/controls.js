@@ -6,12 +6,17 @@ const number = (text) => (text.trim() === "" ? NaN : Number(text));
 const tidy = (value) => Number(value.toPrecision(7));
 
 // A slider and a box for the same number. Sliders without a bound nearby grow at their ends.
-function dial(id, words, end, onMove) {
+function dial(id, words, end, onMove, onFault) {
   const slider = element("input", { type: "range", id, "aria-label": words });
   const box = element("input", { type: "text", inputMode: "decimal", id: `${id}-box`, "aria-label": `${words}, as a number` });
   const grow = (value) => {
     if (value >= Number(slider.max)) slider.max = Math.min(end.most ?? Infinity, Math.max(value, end.high) + Math.max(0, value) * 2);
     if (value <= Number(slider.min)) slider.min = Math.max(end.least ?? -Infinity, Math.min(value, end.low) + Math.min(0, value) * 2);
+  };
+  // A value typed may be beyond what is accepted; the slider never is.
+  const reach = (value) => {
+    if (value < Number(slider.min)) slider.min = Math.max(end.least ?? -Infinity, value);
+    if (value > Number(slider.max)) slider.max = Math.min(end.most ?? Infinity, value);
   };
   const made = {
     slider,
@@ -20,8 +25,7 @@ function dial(id, words, end, onMove) {
     value: end.value,
     set(value) {
       made.value = value;
-      if (value < Number(slider.min)) slider.min = value;
-      if (value > Number(slider.max)) slider.max = value;
+      reach(value);
       if (document.activeElement !== slider) slider.value = value;
       if (document.activeElement !== box) box.value = String(tidy(value));
     },
@@ -38,17 +42,16 @@ function dial(id, words, end, onMove) {
   slider.addEventListener("change", () => grow(Number(slider.value)));
   box.addEventListener("input", () => {
     const value = number(box.value);
-    box.setAttribute("aria-invalid", String(Number.isNaN(value)));
-    if (Number.isNaN(value)) return;
+    onFault(Number.isFinite(value) ? "" : `${words} must be a number; ${tidy(made.value)} still holds`);
+    if (!Number.isFinite(value)) return;
     made.value = value;
-    if (value < Number(slider.min)) slider.min = value;
-    if (value > Number(slider.max)) slider.max = value;
+    reach(value);
     slider.value = value;
     onMove(made);
   });
   box.addEventListener("blur", () => {
+    if (!Number.isFinite(number(box.value))) onFault("");
     box.value = String(tidy(made.value));
-    box.removeAttribute("aria-invalid");
   });
   return made;
 }
@@ -67,6 +70,14 @@ export function makeControl(id, control, { onChange, onCurve, onShape }) {
   const note = element("p", { className: "slow", id: `${id}-slow`, hidden: true });
   const inputs = [];
   let update = () => {};
+  let told = "";
+  const blame = (why) => {
+    fault.textContent = why;
+    fault.hidden = !why;
+    root.classList.toggle("faulty", Boolean(why));
+    for (const input of inputs) input.setAttribute("aria-invalid", String(Boolean(why)));
+  };
+  const onFault = (why) => blame(why || told);
 
   const curveOf = (words, low, high, value, place) => {
     const box = element("div", { className: "curve", hidden: true });
@@ -77,7 +88,7 @@ export function makeControl(id, control, { onChange, onCurve, onShape }) {
 
   if (kind === "number") {
     const [end] = control.ends;
-    const one = dial(id, title, end, (each) => onChange(name, each.value));
+    const one = dial(id, title, end, (each) => onChange(name, each.value), onFault);
     const [button, box] = curveOf(title, () => Number(one.slider.min), () => Number(one.slider.max), () => one.value, (value) => [name, value]);
     root.append(element("label", { htmlFor: id, textContent: title }), one.slider, one.box, button, box);
     inputs.push(one.slider, one.box);
@@ -126,7 +137,7 @@ export function makeControl(id, control, { onChange, onCurve, onShape }) {
           const words = [title, key, side].filter(Boolean).join(" ");
           const end = mirrored ? { ...ends[1], least: 0, low: 0 } : ends[s];
           const own = `${id}-${key}${mirrored ? "m" : s}`;
-          const each = dial(own, words, end, () => onChange(name, whole()));
+          const each = dial(own, words, end, () => onChange(name, whole()), onFault);
           const [button, box] = curveOf(
             words,
             () => Number(each.slider.min),
@@ -179,12 +190,10 @@ export function makeControl(id, control, { onChange, onCurve, onShape }) {
     root,
     update,
     tell(error, slow) {
-      fault.textContent = error ?? "";
-      fault.hidden = !error;
+      told = error ?? "";
+      blame(told);
       note.textContent = slow ?? "";
       note.hidden = !slow;
-      root.classList.toggle("faulty", Boolean(error));
-      for (const input of inputs) input.toggleAttribute("data-faulty", Boolean(error));
     },
   };
 }

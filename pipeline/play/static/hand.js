@@ -128,13 +128,13 @@ async function ask() {
   $("nearest-said").textContent = `Reading all ${trainCount.toLocaleString("en")} training digits, the first time …`;
   const near = await post("nearest", { run, png });
   if (mine !== version) return;
-  const all28 = unpack(near.pixels);
-  const size = all28.length / near.rows.length;
+  const pictures = unpack(near.pixels);
+  const size = pictures.length / near.rows.length;
   $("nearest-said").textContent = "Nearest first, by the angle between the activations of the last layer.";
   $("nearest").replaceChildren(
     ...near.rows.map((row, k) => {
       const canvas = element("canvas", { className: "digit", role: "img", "aria-label": `row ${row} of train.csv: a ${classes[near.labels[k]]}` });
-      paint(canvas, all28.subarray(k * size, (k + 1) * size), shape);
+      paint(canvas, pictures.subarray(k * size, (k + 1) * size), shape);
       return element("li", {}, canvas, element("b", { textContent: classes[near.labels[k]] }), element("span", { textContent: `row ${row}` }));
     }),
   );
@@ -142,8 +142,12 @@ async function ask() {
 
 const choices = await all;
 if (choices) {
-  const runs = choices.runs.map((run) => [run, run]);
-  fill($("hand-reader"), runs.length ? runs : [["", "no finished run yet"]], runs[0]?.[0]);
+  const fillReaders = () => {
+    const runs = choices.runs.map((run) => [run, run]);
+    fill($("hand-reader"), runs.length ? runs : [["", "no finished run yet"]], $("hand-reader").value);
+  };
+  fillReaders();
+  addEventListener("choices", fillReaders);
   $("hand-reader").addEventListener("change", think);
   $("clear").addEventListener("click", () => {
     clear();

@@ -1,6 +1,6 @@
 // The loop: a try is started, watched, stopped and found again; runs and submissions as tables.
 
-import { $, all, doing, element, fill, percent, post } from "./common.js";
+import { $, all, doing, element, fill, post } from "./common.js";
 
 let view = "";
 let timer = 0;
@@ -16,9 +16,15 @@ function sparkline(values, epochs) {
   svg.setAttribute("aria-label", values.length ? `Validation accuracy from ${values[0].toFixed(4)} to ${values.at(-1).toFixed(4)}` : "No epoch yet");
   const low = Math.min(...values);
   const span = Math.max(...values) - low || 1;
+  const places = values.map((value, i) => [4 + (152 * i) / Math.max(1, epochs - 1), 36 - (32 * (value - low)) / span]);
   const line = document.createElementNS(SVG, "polyline");
-  line.setAttribute("points", values.map((value, i) => `${(4 + (152 * i) / Math.max(1, epochs - 1)).toFixed(1)},${(36 - (32 * (value - low)) / span).toFixed(1)}`).join(" "));
+  line.setAttribute("points", places.map((place) => place.map((each) => each.toFixed(1)).join(",")).join(" "));
   svg.append(line);
+  if (places.length) {
+    const dot = document.createElementNS(SVG, "circle");
+    [["cx", places.at(-1)[0]], ["cy", places.at(-1)[1]], ["r", 3]].forEach(([name, value]) => dot.setAttribute(name, value));
+    svg.append(dot);
+  }
   return svg;
 }
 
@@ -160,13 +166,10 @@ async function showLeaderboard() {
 
 const choices = await all;
 if (choices) {
-  const recipes = async () => {
-    const { recipes: known } = await post("start");
-    fill($("try-recipe"), Object.keys(known).map((name) => [name, name]), $("recipe-name").value);
-  };
-  fill($("try-recipe"), Object.keys(choices.recipes).map((name) => [name, name]), $("recipe-name").value);
+  const recipes = () => fill($("try-recipe"), Object.keys(choices.recipes).map((name) => [name, name]), $("recipe-name").value);
+  recipes();
   fill($("try-preset"), choices.presets.map((name) => [name, name]), choices.preset === "standard" ? "quick" : choices.preset);
-  addEventListener("recipes", () => doing(recipes));
+  addEventListener("choices", recipes);
   $("start").addEventListener("click", () => doing(async () => {
     await post("try", { recipe: $("try-recipe").value, preset: $("try-preset").value });
     await look();

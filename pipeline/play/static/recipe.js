@@ -1,6 +1,6 @@
 // The recipe live: its controls, its draws, what a network makes of them, and keeping it.
 
-import { $, all, doing, element, fill, paint, percent, post, say } from "./common.js";
+import { $, all, doing, element, fill, paint, percent, post, refresh, say } from "./common.js";
 import { makeControl } from "./controls.js";
 import { drawCurve } from "./curve.js";
 
@@ -352,17 +352,14 @@ async function save(replace) {
     $("ask-yes").focus();
     return;
   }
-  Object.assign(choices, await post("start"));
-  fillChoices(name);
+  await refresh();
   choose(name);
   $("saved").textContent = `Saved as ${name} in pipeline/augment/recipes.py; to train it: make train AUGMENT=${name}`;
-  dispatchEvent(new Event("recipes"));
 }
 
 function fillChoices(chosen) {
   fill($("recipe-name"), Object.keys(choices.recipes).map((name) => [name, name]), chosen);
   fill($("reader"), [["", "no network"], ...choices.runs.map((run) => [run, run])], $("reader").value);
-  fill($("add"), choices.transforms.map((name) => [name, name]), "Affine");
 }
 
 // ---- Everything is in its place: begin
@@ -371,6 +368,8 @@ choices = await all;
 if (choices) {
   const names = Object.keys(choices.recipes);
   fillChoices(names.includes("strong") ? "strong" : names[0]);
+  fill($("add"), choices.transforms.map((name) => [name, name]), "Affine");
+  addEventListener("choices", () => fillChoices(draft.recipe));
   $("recipe-name").addEventListener("change", () => choose($("recipe-name").value));
   $("seed").addEventListener("input", redraw);
   $("fresh").addEventListener("click", () => {
