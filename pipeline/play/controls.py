@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from pipeline.augment.batched.sampling import BORDERS, INTERPOLATIONS
 from pipeline.augment.batched.support import TRANSFORMS
-from pipeline.augment.batched.transform import Size
+from pipeline.augment.batched.transform import Shape
 from pipeline.augment.ranges import Range
 
 _NOT_OF_IMAGES = ("mask", "keypoint", "rotate_method", "strict")
@@ -62,16 +62,16 @@ def of_argument(name: str, value: Any, allowed: Range | None) -> Control | None:
     return {"name": name, "kind": "number", "ends": [slider]}
 
 
-def of_transform(kind: type, arguments: Mapping[str, Any], size: Size) -> list[Control]:
+def of_transform(kind: type, arguments: Mapping[str, Any], shape: Shape) -> list[Control]:
     """Return the controls of a transform's arguments, all of them as albumentations stores them.
 
-    `size` is that of the images. One that has its default is marked as `plain`, one that may also
+    `shape` is that of the images. One that has its default is marked as `plain`, one that may also
     be None as `optional`.
     """
     if not hasattr(kind, "InitSchema"):
         return list(_of_combinator(arguments))
     return [
-        _of_transform(kind, name, value, arguments, size)
+        _of_transform(kind, name, value, arguments, shape)
         for name, value in arguments.items()
         if not any(word in name for word in _NOT_OF_IMAGES)
     ]
@@ -88,7 +88,7 @@ def _of_combinator(arguments: Mapping[str, Any]) -> Iterator[Control]:
 
 
 def _of_transform(
-    kind: type, name: str, value: Any, arguments: Mapping[str, Any], size: Size
+    kind: type, name: str, value: Any, arguments: Mapping[str, Any], shape: Shape
 ) -> Control:
     options = _options(kind.InitSchema.model_fields[name].annotation)  # type: ignore[attr-defined]
     control: Control = {"name": name, "plain": value == _defaults(kind).get(name)}
@@ -97,7 +97,7 @@ def _of_transform(
     words = [word for literal in literals for word in typing.get_args(literal)]
     bounds: Bounds = (None, None)
     if _numbers(value):
-        bounds = _bounds(kind, name, size, single=isinstance(value, int | float))
+        bounds = _bounds(kind, name, shape, single=isinstance(value, int | float))
     reach = max(map(abs, _numbers(value)), default=0)
 
     def pair(given: Any) -> list[dict[str, Any]]:
@@ -242,7 +242,7 @@ def _by_default(kind: type) -> dict[str, Any]:
 
 
 @cache
-def _bounds(kind: type, name: str, size: Size, *, single: bool) -> Bounds:
+def _bounds(kind: type, name: str, shape: Shape, *, single: bool) -> Bounds:
     """How far down and up a number of an argument may go and still compile; None: without end."""
     supports = [support for support in TRANSFORMS if support.source is kind]
     rules = [each.arguments[name] for each in supports if name in each.arguments]
@@ -253,7 +253,7 @@ def _bounds(kind: type, name: str, size: Size, *, single: bool) -> Bounds:
         if not accepts(kind, arguments):
             return False
         made = getattr(_make(kind, arguments), name, None)
-        return all(rule.accepts(made, size) for rule in rules)
+        return all(rule.accepts(made, shape) for rule in rules)
 
     for start in (0, 1, 2, 3, 0.5):
         if allowed(start):

@@ -230,7 +230,7 @@ class Desk:
         told: dict[str, Any] = {
             "controls": made.controls,
             "errors": made.errors,
-            "parts": [describe(node, shape[1:]) for node in made.nodes],
+            "parts": [describe(node, shape) for node in made.nodes],
             "slow": [],
             "remarks": [],
         }
@@ -247,7 +247,7 @@ class Desk:
                 "rows": rows.tolist(),
                 "unseen": honest,
                 "slow": drawn.slow,
-                "remarks": remarks(made.text, shape[0]),
+                "remarks": remarks(made.text, self._competition),
             }
             pixels = self._digits.train_images[rows].tobytes() + drawn.images.tobytes()
         return _with_pixels(told, pixels)

@@ -12,7 +12,7 @@ import albumentations as A
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.augment.batched.support import TRANSFORMS, refusals, support_of
-from pipeline.augment.batched.transform import Size
+from pipeline.augment.batched.transform import Shape
 from pipeline.augment.registry import build_recipe, find_recipe, recipe_ranges, serialise
 from pipeline.errors import UserError
 from pipeline.play.controls import (
@@ -142,9 +142,8 @@ def make(draft: Draft, image_shape: tuple[int, int, int]) -> Made:
     own = whole["transform"]["transforms"]
     parts = _as_made(own) if draft.parts is None else draft.parts
     made.nodes = [_node(part, own, draft.recipe) for part in parts]
-    size = image_shape[1:]
     for node in made.walk():
-        _check(node, size)
+        _check(node, image_shape)
     if made.errors or any(node.errors for node in made.walk()):
         return made
     whole["transform"]["transforms"] = [_store(n) for n in made.nodes if not n.part.off]
@@ -213,7 +212,7 @@ def _node(part: Part, own: Sequence[Mapping[str, Any]], recipe: str) -> Node:
     return Node(part, kind, arguments, children=[_node(each, own, recipe) for each in inner])
 
 
-def _check(node: Node, size: Size) -> None:
+def _check(node: Node, shape: Shape) -> None:
     """Write down what is wrong with a node, and why it would not compile."""
     if node.is_combinator:
         p = node.arguments.get("p")
@@ -234,7 +233,7 @@ def _check(node: Node, size: Size) -> None:
     if support is None:
         node.slow = [f"{node.kind.__name__}: no batched version of this transform"]
     else:
-        node.slow = list(refusals(transform, support, size))
+        node.slow = list(refusals(transform, support, shape))
 
 
 def _store(node: Node) -> dict[str, Any]:
@@ -244,13 +243,13 @@ def _store(node: Node) -> dict[str, Any]:
     return part
 
 
-def describe(node: Node, size: Size) -> dict[str, Any]:
+def describe(node: Node, shape: Shape) -> dict[str, Any]:
     """Return what the page draws a node from."""
     return {
         "part": node.part.model_dump(exclude={"parts"}),
         "name": node.kind.__name__,
-        "controls": of_transform(node.kind, node.arguments, size),
+        "controls": of_transform(node.kind, node.arguments, shape),
         "errors": node.errors,
         "slow": node.slow,
-        "parts": [describe(each, size) for each in node.children] if node.is_combinator else None,
+        "parts": [describe(each, shape) for each in node.children] if node.is_combinator else None,
     }

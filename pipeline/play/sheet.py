@@ -57,7 +57,7 @@ def _compiled(text: str, image_shape: tuple[int, int, int]) -> BatchedRecipe | t
     """The recipe for the batched engine, or why there is none."""
     recipe = deserialise(text, num_channels=image_shape[0])
     try:
-        return compile_recipe(recipe, size=image_shape[1:])
+        return compile_recipe(recipe, size=image_shape[1:], num_channels=image_shape[0])
     except NotCompilable as refusal:
         return tuple(refusal.reasons)
 

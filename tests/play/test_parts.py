@@ -48,7 +48,7 @@ def with_end(control, place, value):
 @every_transform
 def test_a_slider_ends_where_albumentations_or_the_compiler_does(name):
     (node,) = make(draft_of(name), GREY).nodes
-    for control in controls.of_transform(node.kind, node.arguments, (28, 28)):
+    for control in controls.of_transform(node.kind, node.arguments, GREY):
         for place, end in enumerate(control.get("ends", [])):
             assert end["low"] <= end["value"] <= end["high"]
             for bound, step in ((end["least"], -1), (end["most"], 1)):
@@ -91,7 +91,7 @@ def test_python_means_what_was_shown(name):
     for _ in range(3):
         (node,) = make(draft_of(name), GREY).nodes
         change = {"p": 0.3}
-        for control in controls.of_transform(node.kind, node.arguments, (28, 28)):
+        for control in controls.of_transform(node.kind, node.arguments, GREY):
             if drawn.random() < 0.5:
                 continue
             if "choices" in control:
