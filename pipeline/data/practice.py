@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.data.drawings import draw_pictures
 from pipeline.data.inputs import InputPaths
 from pipeline.data.pictures import write_pictures
 
@@ -25,6 +24,8 @@ def write_practice(paths: InputPaths) -> str:
     competition = paths.competition
     num_images = competition.num_train + competition.num_test
     if competition.labels_csv:
+        from pipeline.data.drawings import draw_pictures  # OpenCV, which no other data need
+
         images, labels = draw_pictures(num_images // competition.num_classes, _SEED)
         source = "drawings of its own"
     else:
