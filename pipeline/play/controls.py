@@ -73,7 +73,8 @@ def of_transform(kind: type, arguments: Mapping[str, Any], shape: Shape) -> list
     return [
         _of_transform(kind, name, value, arguments, shape)
         for name, value in arguments.items()
-        if not any(word in name for word in _NOT_OF_IMAGES)
+        # Some store arguments of the class that they are made from, which they do not take.
+        if name in kind.InitSchema.model_fields and not any(word in name for word in _NOT_OF_IMAGES)
     ]
 
 
@@ -210,6 +211,11 @@ def _defaults(kind: type) -> dict[str, Any]:
         return {}
 
 
+def is_addable(kind: type) -> bool:
+    """Say whether a transform can be made from its defaults alone."""
+    return bool(_defaults(kind))
+
+
 def faults(kind: type, arguments: Mapping[str, Any]) -> dict[str, str]:
     """Return what albumentations' own check says against arguments: by argument, or under "".
 
@@ -252,7 +258,10 @@ def _bounds(kind: type, name: str, shape: Shape, *, single: bool) -> Bounds:
         arguments = {name: number if single else (number, number)}
         if not accepts(kind, arguments):
             return False
-        made = getattr(_make(kind, arguments), name, None)
+        try:
+            made = getattr(_make(kind, arguments), name, None)
+        except (TypeError, ValueError):  # some check more as they are made
+            return False
         return all(rule.accepts(made, shape) for rule in rules)
 
     for start in (0, 1, 2, 3, 0.5):

@@ -18,6 +18,7 @@ from pipeline.errors import UserError
 from pipeline.play.controls import (
     Control,
     faults,
+    is_addable,
     of_argument,
     of_transform,
     read_part,
@@ -25,7 +26,9 @@ from pipeline.play.controls import (
     tuples,
 )
 
-ADDABLE = {support.source.__name__: support.source for support in TRANSFORMS}
+ADDABLE = {
+    support.source.__name__: support.source for support in TRANSFORMS if is_addable(support.source)
+}
 """The transforms that can be added: those that compile."""
 
 _Name = Annotated[str, Field(max_length=100)]

@@ -246,7 +246,8 @@ def test_nothing_is_saved_over_another_without_asking(served, recipes_file):
     served.ask("save", {"draft": DRAFT, "name": "erase", "replace": True})
     after = recipes_file.read_text()
     start = before.index("@sweep_over(most_holes")
-    assert after == before[:start] + SAVED.lstrip().replace("mine", "erase") + user
+    rest = before.index("\n\n@sweep_over", start)
+    assert after == before[:start] + SAVED.lstrip().replace("mine", "erase") + before[rest:]
 
 
 def test_nothing_is_saved_over_what_another_could_not_do_without(served, recipes_file):

@@ -7,20 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.augment.batched.support import TRANSFORMS
 from pipeline.augment.registry import recipe_functions, serialise
 from pipeline.data.preprocessing import Preprocessing
 from pipeline.networks.layers import Classifier
 from pipeline.play import controls, keep, sheet
-from pipeline.play.draft import Draft, Part, describe, make
+from pipeline.play.draft import ADDABLE, Draft, Part, describe, make
 from pipeline.play.hand import as_digit
 from pipeline.play.readers import Network, Reader
 from pipeline.training.device import choose_device
 
 GREY, COLOURED = (1, 28, 28), (3, 28, 28)
-every_transform = pytest.mark.parametrize(
-    "name", [support.source.__name__ for support in TRANSFORMS]
-)
+every_transform = pytest.mark.parametrize("name", ADDABLE)
 
 
 def draft_of(name, **change):
@@ -185,7 +182,7 @@ class Says(Classifier):
 
 
 def reader(*members):
-    scale = Preprocessing(0, 1)
+    scale = Preprocessing(0.0, 1.0)
     networks = [[Network(Says(label), scale, np.array(rows)) for label, rows in m] for m in members]
     return Reader("run", networks, choose_device("cpu", "float32"))
 
