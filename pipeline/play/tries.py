@@ -68,14 +68,15 @@ def start(competition: str, preset: str, augment: str, workspace: Workspace) -> 
         files = _Files(folder, max([0, *_numbers(folder)]) + 1)
         command = [sys.executable, "-m", "pipeline", "try", f"--competition={competition}"]
         command += [f"--augment={augment}", *([f"--preset={preset}"] if preset else [])]
-        package = str(Path(__file__).parents[2])
+        # The same code as here, wherever the workspace is.
+        path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
         with files.log.open("wb") as log:
             log.write(f"$ {_typed(competition, preset, augment)}\n".encode())
             log.flush()
             process = subprocess.Popen(
                 command,
                 cwd=workspace.root,
-                env=os.environ | {"PYTHONPATH": package, "COLUMNS": "100"},
+                env=os.environ | {"PYTHONPATH": path.rstrip(os.pathsep), "COLUMNS": "100"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -94,9 +94,12 @@ def serving(root: Path, *options: str) -> Iterator[Served]:
     """Serve the page of a checkout at a free port."""
     process = start(root, "--port", "0", *options)
     try:
-        line = process.stdout.readline()
-        address = re.search(r"http://127\.0\.0\.1:\d+/", line)
-        assert address, line + process.stdout.read()
+        said, address = "", None
+        while not address:  # a note may come first
+            line = process.stdout.readline()
+            said += line
+            assert line, said
+            address = re.search(r"http://127\.0\.0\.1:\d+/", line)
         yield Served(root, process, address[0])
     finally:
         process.kill()
