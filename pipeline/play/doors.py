@@ -18,6 +18,7 @@ from typing import Annotated, Any, TypeVar
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
@@ -194,6 +195,7 @@ class Desk:
         self._trying = threading.Lock()
         self._making = threading.RLock()  # warnings, which it turns off, are the whole process's
         self._recipes = b""
+        self._num_threads = torch.get_num_threads()
 
     def everything(self) -> dict[str, Any]:
         """What the page can choose from."""
@@ -391,7 +393,7 @@ class Desk:
     def _reader(self, run: str) -> Reader:
         with self._opening:
             if run not in self._readers:
-                self._readers[run] = open_reader(run, self._workspace)
+                self._readers[run] = open_reader(run, self._workspace, self._num_threads)
             self._readers.move_to_end(run)
             while len(self._readers) > _MOST_READERS:
                 self._readers.popitem(last=False)

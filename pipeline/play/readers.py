@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from pipeline.data.preprocessing import Preprocessing
 from pipeline.errors import UserError
@@ -44,11 +45,13 @@ class Reader:
     Attributes:
         run: Its name.
         members: Of each member, or of the run alone, the networks of its finished folds.
+        num_threads: CPU threads to read with; torch keeps their number for each thread that asks.
     """
 
     run: str
     members: list[list[Network]]
     device: Device
+    num_threads: int = 1
     _features: npt.NDArray[np.float32] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -67,6 +70,7 @@ class Reader:
         alone that were not trained on it, if its member has any.
         """
         with self._lock:
+            torch.set_num_threads(self.num_threads)
             members = [self._member_probs(member, images, rows) for member in self.members]
         mean: npt.NDArray[np.float64] = np.mean(members, axis=0)
         return mean
@@ -108,6 +112,7 @@ class Reader:
     def _feature(self, images: Images) -> npt.NDArray[np.float32]:
         first = self.members[0][0]
         with self._lock:
+            torch.set_num_threads(self.num_threads)
             found = predict_features(
                 first.model, images, first.scale, self.device, batch_size=_BATCH
             )
@@ -116,8 +121,8 @@ class Reader:
         return unit
 
 
-def open_reader(run: str, workspace: Workspace) -> Reader:
-    """Load the networks of a run or an ensemble.
+def open_reader(run: str, workspace: Workspace, num_threads: int) -> Reader:
+    """Load the networks of a run or an ensemble, to read with so many CPU threads.
 
     Raises:
         UserError: There is no such run, nothing of it is finished, its data are others now, or a
@@ -141,7 +146,7 @@ def open_reader(run: str, workspace: Workspace) -> Reader:
                 for fold in folds
             ]
         )
-    return Reader(run, members, device)
+    return Reader(run, members, device, num_threads)
 
 
 def finished_runs(workspace: Workspace, competition: str) -> list[str]:

@@ -114,13 +114,13 @@ function drawSheet(told, pixels, since) {
   const named = told.labels.map((label) => choices.classes[label]);
   for (let row = 0; row < count; row++) {
     paint(cells[row][0].canvas, next(), choices.shape);
-    cells[row][0].canvas.setAttribute("aria-label", `a ${named[row]} as it is`);
+    name(cells[row][0].canvas, `a ${named[row]} as it is`);
     cells[row][0].text.textContent = named[row];
   }
   for (let row = 0; row < count; row++) {
     for (let k = 1; k <= choices.numDraws; k++) {
       paint(cells[row][k].canvas, next(), choices.shape);
-      cells[row][k].canvas.setAttribute("aria-label", `a ${named[row]}, draw ${k}`);
+      name(cells[row][k].canvas, `a ${named[row]}, draw ${k}`);
     }
   }
   if (!$("reader").value) clearReading();
@@ -133,6 +133,11 @@ function drawSheet(told, pixels, since) {
   $("engine").className = told.slow.length ? "small slow" : "small";
   document.body.dataset.redraws = Number(document.body.dataset.redraws ?? 0) + 1;
   document.body.dataset.took = took;
+}
+
+// What has its name already costs nothing: the digits are drawn anew with each move.
+function name(canvas, words) {
+  if (canvas.ariaLabel !== words) canvas.ariaLabel = words;
 }
 
 function buildSheet(count) {
