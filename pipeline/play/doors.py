@@ -282,7 +282,8 @@ class Desk:
     def save(self, asked: _Save) -> dict[str, Any]:
         """Write the recipe into `recipes.py`."""
         text, what = self._text(asked.draft), _describe(asked.draft)
-        return {"text": keep.save(text, asked.name, what, replace=asked.replace)}
+        with self._making:
+            return {"text": keep.save(text, asked.name, what, replace=asked.replace)}
 
     def hand(self, asked: _Hand) -> dict[str, Any]:
         """What the networks make of a digit drawn by hand, and how they see it."""

@@ -19,7 +19,7 @@ import albumentations as A
 from pipeline.augment.blame import RECIPES_FILE, blaming_the_recipe
 from pipeline.augment.registry import serialise
 from pipeline.augment.rehearsal import recipes_in
-from pipeline.data.files import locked, write_text
+from pipeline.data.files import write_text
 from pipeline.errors import UserError
 from pipeline.play.controls import read_part, stored
 
@@ -58,26 +58,25 @@ def save(text: str, name: str, what: str, *, replace: bool) -> str:
             f"{name!r} cannot name a recipe: use 1 to 40 small letters, digits and '_', starting "
             "with a letter."
         )
-    with locked(RECIPES_FILE.with_name(".recipes.lock"), RECIPES_FILE.name):
-        source = RECIPES_FILE.read_text(encoding="utf-8")
-        before = _read_module(source)
-        there = recipes_in(before)
-        if hasattr(before, name) and name not in there:
-            raise UserError(f"{name!r} is something else in recipes.py; choose another name.")
-        written = as_python(text, name, what)
-        edited = _put(source, name, written)
-        after = _read_module(edited)
-        changed = [
-            other
-            for other, recipe in there.items()
-            if other != name and _is_changed(recipe, recipes_in(after)[other], other, by=name)
-        ]
-        if name in there and not replace:
-            raise Taken(name, changed)
-        if _made(recipes_in(after)[name], name) != text:
-            raise UserError("this recipe has more to it than its transforms; save it by hand.")
-        write_text(RECIPES_FILE, edited)
-        read_again()
+    source = RECIPES_FILE.read_text(encoding="utf-8")
+    before = _read_module(source)
+    there = recipes_in(before)
+    if hasattr(before, name) and name not in there:
+        raise UserError(f"{name!r} is something else in recipes.py; choose another name.")
+    written = as_python(text, name, what)
+    edited = _put(source, name, written)
+    after = _read_module(edited)
+    changed = [
+        other
+        for other, recipe in there.items()
+        if other != name and _is_changed(recipe, recipes_in(after)[other], other, by=name)
+    ]
+    if name in there and not replace:
+        raise Taken(name, changed)
+    if _made(recipes_in(after)[name], name) != text:
+        raise UserError("this recipe has more to it than its transforms; save it by hand.")
+    write_text(RECIPES_FILE, edited)
+    read_again()
     return written
 
 

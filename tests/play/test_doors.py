@@ -218,11 +218,12 @@ def mine() -> A.Compose:
 
 
 def test_what_is_saved_is_what_was_shown(served, recipes_file):
-    before = recipes_file.read_text()
+    before, files = recipes_file.read_text(), set(recipes_file.parent.glob("*.*"))
     _, shown = served.sheet(DRAFT, seed=3)
     assert served.ask("python", {"draft": DRAFT})["text"] == SAVED.lstrip()
     assert served.ask("save", {"draft": DRAFT, "name": "mine"}) == {"text": SAVED.lstrip()}
     assert recipes_file.read_text() == f"{before}\n{SAVED}"
+    assert set(recipes_file.parent.glob("*.*")) == files, "nothing is left beside it"
     formatted = [sys.executable, "-m", "ruff", "format", "--check", str(recipes_file)]
     assert subprocess.run(formatted, cwd=REPOSITORY, capture_output=True).returncode == 0
     told, again = served.sheet({"recipe": "mine"}, seed=3)
