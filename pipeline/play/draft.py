@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import albumentations as A
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.augment.batched.support import TRANSFORMS, refusals, support_of
+from pipeline.augment.batched.support import TRANSFORMS, Support, refusals, support_of
 from pipeline.augment.batched.transform import Shape
 from pipeline.augment.registry import build_recipe, find_recipe, recipe_ranges, serialise
 from pipeline.errors import UserError
@@ -26,10 +26,19 @@ from pipeline.play.controls import (
     tuples,
 )
 
-ADDABLE = {
-    support.source.__name__: support.source for support in TRANSFORMS if is_addable(support.source)
-}
-"""The transforms that can be added: those that compile."""
+
+def _fits_alone(support: Support) -> bool:
+    """Say whether a transform can be made from its defaults, and leaves images their size then."""
+    if not is_addable(support.source):
+        return False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        transform = support.build(support.source())
+    return transform.output_size((28, 28)) == (28, 28)
+
+
+ADDABLE = {each.source.__name__: each.source for each in TRANSFORMS if _fits_alone(each)}
+"""The transforms that can be added: those that compile, and are something by themselves."""
 
 _Name = Annotated[str, Field(max_length=100)]
 

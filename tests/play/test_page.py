@@ -6,10 +6,10 @@ import sys
 import numpy as np
 import pytest
 
-from pipeline.augment.batched.support import TRANSFORMS
 from pipeline.commands.data import Data
 from pipeline.commands.split import Split
 from pipeline.console import Silent
+from pipeline.play.draft import ADDABLE
 from pipeline.runs.workspace import Workspace
 from tests.play.served import serving
 from tests.report.browser import open_browser
@@ -92,7 +92,7 @@ def test_the_same_seed_draws_the_same_and_fresh_draws_are_others(visit):
     assert pixels(page, 3, 5) == first
 
 
-@pytest.mark.parametrize("name", [support.source.__name__ for support in TRANSFORMS])
+@pytest.mark.parametrize("name", ADDABLE)
 def test_each_control_of_each_transform_moves_the_digits(visit, name):
     page = visit()
     after_redraw(page, lambda: page.select_option("#recipe-name", "none"))

@@ -21,16 +21,17 @@ def wait_for(what):
 def test_it_goes_on_when_the_server_ends_and_is_found_by_the_next(tiny_workspace):
     root = tiny_workspace.root
     make_checkout(root)
+    # Forty epochs of the largest network: it has not ended when the next server looks.
     with serving(root) as page:
-        assert page.ask("try", {"recipe": "none", "preset": "quick"}) == {"number": 1}
-        refused = page.ask("try", {"recipe": "affine", "preset": "quick"})["error"]
+        assert page.ask("try", {"recipe": "none", "preset": "pictures"}) == {"number": 1}
+        refused = page.ask("try", {"recipe": "affine", "preset": "pictures"})["error"]
         assert refused == "a try is running already; stop it first, or let it end."
         assert page.end()[0] == 130
     with serving(root) as page:
         wait_for(lambda: any("trying augment" in line for line in newest(page)["lines"]))
         found = newest(page)
         assert found["running"]
-        assert found["typed"] == "make try PRESET=quick AUGMENT=none"
+        assert found["typed"] == "make try PRESET=pictures AUGMENT=none"
         assert page.ask("stop", {"number": 1}) == {}
         wait_for(lambda: not newest(page)["running"])
         assert newest(page)["lines"][-1].startswith("error: interrupted")
