@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from pipeline.commands.knobs import Text
 from pipeline.commands.split import Split
 from pipeline.console import Reporter, Silent
 from pipeline.data.competition import Competition, get_competition
-from pipeline.data.digits import Digits
-from pipeline.data.digits_cache import load_digits
+from pipeline.data.digits_cache import load_training_images
 from pipeline.data.intake import take_in
+from pipeline.data.labelled_images import LabelledImages
 from pipeline.errors import UserError
 from pipeline.kaggle.client import download
 from pipeline.runs.workspace import Workspace
@@ -50,16 +52,16 @@ class Play:
 
 def _digits(
     competition: Competition, workspace: Workspace, reporter: Reporter
-) -> tuple[Competition, Digits]:
-    """The digits to play with, and their folds, which a try needs; practice where none are."""
+) -> tuple[Competition, LabelledImages]:
+    """The training digits to play with, split as a try needs it; practice where none are."""
     try:
-        digits = load_digits(workspace.input(competition))
+        images, labels = load_training_images(workspace.input(competition))
     except UserError as missing:
         if competition.made_here or workspace.input(competition).manifest.exists():
             raise
         reporter.line(f"note: {missing} Until then the page plays with practice digits.")
         competition = get_competition("practice")
         take_in(workspace.input(competition), reporter, download=download)
-        digits = load_digits(workspace.input(competition))
+        images, labels = load_training_images(workspace.input(competition))
     Split(competition.slug)(workspace, Silent())
-    return competition, digits
+    return competition, LabelledImages(images, labels, np.arange(len(labels)))

@@ -193,11 +193,16 @@ def stored(kind: type, arguments: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError, TypeError: One is not accepted, or is missing.
     """
-    found = A.to_dict(_make(kind, arguments))["transform"]
+    found = A.to_dict(construct(kind, arguments))["transform"]
     return {k: v for k, v in found.items() if k not in ("__class_fullname__", "transforms")}
 
 
-def _make(kind: type, arguments: Mapping[str, Any]) -> Any:
+def construct(kind: type, arguments: Mapping[str, Any]) -> Any:
+    """Return a transform made from these arguments; what albumentations warns of is not said.
+
+    Raises:
+        ValueError, TypeError: One is not accepted, or is missing.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return kind(**arguments)
@@ -209,11 +214,6 @@ def _defaults(kind: type) -> dict[str, Any]:
         return stored(kind, {})
     except (TypeError, ValueError):  # one that cannot be made from nothing
         return {}
-
-
-def is_addable(kind: type) -> bool:
-    """Say whether a transform can be made from its defaults alone."""
-    return bool(_defaults(kind))
 
 
 def faults(kind: type, arguments: Mapping[str, Any]) -> dict[str, str]:
@@ -259,7 +259,7 @@ def _bounds(kind: type, name: str, shape: Shape, *, single: bool) -> Bounds:
         if not accepts(kind, arguments):
             return False
         try:
-            made = getattr(_make(kind, arguments), name, None)
+            made = getattr(construct(kind, arguments), name, None)
         except (TypeError, ValueError):  # some check more as they are made
             return False
         return all(rule.accepts(made, shape) for rule in rules)

@@ -32,8 +32,8 @@ from pipeline.augment.blame import RECIPES_FILE
 from pipeline.augment.registry import recipe_functions
 from pipeline.augment.remarks import remarks
 from pipeline.data.competition import Competition
-from pipeline.data.digits import Digits
 from pipeline.data.files import write_text
+from pipeline.data.labelled_images import LabelledImages
 from pipeline.errors import UserError
 from pipeline.play import keep, tries
 from pipeline.play.draft import ADDABLE, Draft, describe, make
@@ -117,7 +117,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 def make_app(
-    token: str, competition: Competition, digits: Digits, workspace: Workspace
+    token: str, competition: Competition, digits: LabelledImages, workspace: Workspace
 ) -> Starlette:
     """Return the app: the page with its parts, its doors, and the reports of runs."""
     desk = Desk(competition, digits, workspace)
@@ -186,7 +186,9 @@ def make_app(
 class Desk:
     """What lies ready while the page is served: the digits, and the networks asked for last."""
 
-    def __init__(self, competition: Competition, digits: Digits, workspace: Workspace) -> None:
+    def __init__(
+        self, competition: Competition, digits: LabelledImages, workspace: Workspace
+    ) -> None:
         self._competition = competition
         self._digits = digits
         self._workspace = workspace
@@ -213,7 +215,7 @@ class Desk:
             "classes": list(self._competition.class_names),
             "shape": list(self._competition.image_shape),
             "numDraws": NUM_DRAWS,
-            "trainCount": len(self._digits.train_labels),
+            "trainCount": len(self._digits),
         }
 
     def recipe(self, asked: _Shown) -> Response:
@@ -240,18 +242,18 @@ class Desk:
         if made.text is not None:
             rows, honest = self._rows(asked)
             try:
-                drawn = draw(made.text, self._digits.train_images[rows], asked.seed)
+                drawn = draw(made.text, self._digits.images[rows], asked.seed)
             except UserError as error:  # what only images tell, as a size that is changed
                 told["errors"] = {"": str(error)}
                 return _with_pixels(told)
             told |= {
-                "labels": self._digits.train_labels[rows].tolist(),
+                "labels": self._digits.labels[rows].tolist(),
                 "rows": rows.tolist(),
                 "unseen": honest,
                 "slow": drawn.slow,
                 "remarks": remarks(made.text, self._competition),
             }
-            pixels = self._digits.train_images[rows].tobytes() + drawn.images.tobytes()
+            pixels = self._digits.images[rows].tobytes() + drawn.images.tobytes()
         return _with_pixels(told, pixels)
 
     def read(self, asked: _Shown) -> dict[str, Any]:
@@ -266,7 +268,7 @@ class Desk:
     def curve(self, asked: _Curve) -> dict[str, Any]:
         """The share of draws read right, of all and by class, for each of several drafts."""
         rows = self._rows(asked)[0].repeat(NUM_DRAWS)
-        labels = self._digits.train_labels[rows]
+        labels = self._digits.labels[rows]
         reader, shares, by_class = self._reader(asked.run), [], []
         for draft in asked.drafts:
             right = reader.probs(self._draw(draft, asked), rows).argmax(axis=1) == labels
@@ -296,11 +298,11 @@ class Desk:
 
     def nearest(self, asked: _Hand) -> dict[str, Any]:
         """The training digits nearest to it in the last layer."""
-        reader, images = self._reader(asked.run), self._digits.train_images
+        reader, images = self._reader(asked.run), self._digits.images
         rows = reader.nearest(self._drawn(asked), images, _NUM_NEAREST)
         return {
             "rows": rows.tolist(),
-            "labels": self._digits.train_labels[rows].tolist(),
+            "labels": self._digits.labels[rows].tolist(),
             "pixels": base64.b64encode(images[rows].tobytes()).decode(),
         }
 
@@ -373,7 +375,7 @@ class Desk:
 
     def _draw(self, draft: Draft, asked: _Shown) -> npt.NDArray[np.uint8]:
         """The draws of a draft on the digits shown."""
-        digits = self._digits.train_images[self._rows(asked)[0]]
+        digits = self._digits.images[self._rows(asked)[0]]
         with self._making:
             return draw(self._text(draft), digits, asked.seed).images
 
@@ -389,7 +391,7 @@ class Desk:
         """The rows to show, and whether networks of the run can read them that never saw them."""
         unseen = self._reader(asked.run).unseen if asked.run else np.array([], dtype=np.int64)
         rows = unseen if len(unseen) else None
-        return choose(self._digits.train_labels, rows, asked.digits), rows is not None
+        return choose(self._digits.labels, rows, asked.digits), rows is not None
 
     def _reader(self, run: str) -> Reader:
         with self._opening:

@@ -17,8 +17,8 @@ from pipeline.augment.registry import build_recipe, find_recipe, recipe_ranges, 
 from pipeline.errors import UserError
 from pipeline.play.controls import (
     Control,
+    construct,
     faults,
-    is_addable,
     of_argument,
     of_transform,
     read_part,
@@ -29,11 +29,10 @@ from pipeline.play.controls import (
 
 def _fits_alone(support: Support) -> bool:
     """Say whether a transform can be made from its defaults, and leaves images their size then."""
-    if not is_addable(support.source):
+    try:
+        transform = support.build(construct(support.source, {}))
+    except (TypeError, ValueError):
         return False
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        transform = support.build(support.source())
     return transform.output_size((28, 28)) == (28, 28)
 
 
@@ -235,9 +234,7 @@ def _check(node: Node, shape: Shape) -> None:
     if node.errors or node.part.off:
         return
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            transform = node.kind(**node.arguments)
+        transform = construct(node.kind, node.arguments)
     except Exception as error:
         node.errors[""] = str(error)
         return

@@ -156,6 +156,7 @@ function buildSheet(count) {
     rows.push(made);
   }
   $("sheet").tBodies[0].replaceChildren(...rows);
+  $("sheet").classList.toggle("named", choices.classes.some((name) => name.length > 2));
 }
 
 // ---- What a network makes of it
