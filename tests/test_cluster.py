@@ -136,6 +136,7 @@ def test_a_cluster_is_reached_from_outside_too(tiny_workspace):
     options = {"num_cpus": 1, "include_dashboard": False, "ray_client_server_port": port}
     made = Cluster(initialize_head=True, head_node_args=options)
     try:
+        wait_for(port)
         knobs = {"cluster": f"ray://127.0.0.1:{port}", "folds": "0"}
         train(spec(tiny_workspace, "there", **knobs), tiny_workspace, Silent())
     finally:
@@ -148,6 +149,18 @@ def test_a_cluster_is_reached_from_outside_too(tiny_workspace):
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
+
+
+def wait_for(port: int, seconds: float = 120.0) -> None:
+    """A head's server of outside clients starts after the head; on a busy machine, long after."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=5.0).close()
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
 
 
 class Loses(tiny.Lines):
