@@ -22,7 +22,7 @@ AUGMENT_ENGINE =
 SEED =
 ## passes over the training images; empty: the preset's
 EPOCHS =
-## share of train.csv held out: 0.1, 0.2, 0.3, 0.4 or 0.5; empty: the preset's (0.1)
+## share of images held out: 0.1, 0.2, 0.3, 0.4 or 0.5; empty: the preset's (0.1)
 VALID =
 ## which folds to train: 0, or 0,1,2, or all; or all-data; empty: the preset's (0)
 FOLDS =

@@ -263,6 +263,15 @@ def test_seven_views_predict_their_mean_and_leave_the_features_alone():
     assert all(torch.allclose(view, seen[0]) for view in seen), "nothing comes in at the border"
 
 
+def test_the_mirrored_view_is_the_image_with_left_and_right_changed():
+    torch.manual_seed(0)
+    model = create_model("plain_cnn", GREY, 10, 0.0).eval()
+    images = torch.rand(8, 1, 28, 28)
+    views = (images, torch.from_numpy(images.numpy()[..., ::-1].copy()))
+    mean = sum(model(view).softmax(1) for view in views) / 2
+    torch.testing.assert_close(with_views(model, "mirrored").eval()(images).softmax(1), mean)
+
+
 def test_views_turn_zoom_and_shear_about_the_centre():
     """Against OpenCV's own resampling, a pixel's sixtieth apart at most on a smooth image."""
     y, x = np.mgrid[:28, :28] - 13.5

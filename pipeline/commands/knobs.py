@@ -43,7 +43,7 @@ class Knobs:
     epochs: Text = ""
     """Passes over the training images."""
     valid: Text = ""
-    """Share of train.csv held out: 0.1, 0.2, 0.3, 0.4 or 0.5."""
+    """Share of the training images held out: 0.1, 0.2, 0.3, 0.4 or 0.5."""
     folds: Text = ""
     """Which validation folds to train: 0, or 0,1,2, or all; or all-data: hold nothing out."""
     jobs: Text = ""

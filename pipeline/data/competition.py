@@ -38,6 +38,7 @@ class Competition:
     page: str = ""  # its address, if it is not that of a competition on Kaggle
     preset: str = "standard"  # the one used when none is named
     image_shape: tuple[_Side, _Side, _Side] = (1, 28, 28)  # (C, H, W)
+    most_plausible: Annotated[float, Field(gt=0, le=1)] | None = None  # accuracy; more is a leak
     transposed: bool = False  # whether the pixels come column by column
     class_names: tuple[str, ...] = tuple("0123456789")  # K of them, in label order
     labels: tuple[_Label, ...] = ()  # as the files write the K classes; none: 0..K-1

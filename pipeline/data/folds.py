@@ -64,7 +64,7 @@ def read_folds(path: Path, labels: npt.NDArray[np.integer]) -> npt.NDArray[np.in
     if not np.array_equal(np.sort(rows), np.arange(len(labels))) or not np.array_equal(
         row_labels, labels[rows]
     ):
-        raise UserError(f"{path} was made from other data than train.csv; {remake}.")
+        raise UserError(f"{path} was made from other labels than the data have; {remake}.")
     folds = np.empty(len(labels), dtype=np.int64)
     folds[rows] = row_folds
     return folds

@@ -112,7 +112,7 @@ class Audit:
         if self.workspace.run(run).oof.exists():
             out_of_fold = load_out_of_fold(run, self.workspace, may_be_empty=True)
             if accuracy := accuracy_if_validated(out_of_fold, self.digits.train_labels):
-                checks.append(check_plausible(accuracy))
+                checks.append(check_plausible(accuracy, self.competition.most_plausible))
         return checks + self._check_submission(run)
 
     def _check_training(self, config: RunConfig) -> list[Check]:

@@ -13,7 +13,7 @@ from pipeline.networks.reference import BatchNormCNN, DropoutCNN, PlainCNN, ResN
 MODELS: dict[str, Callable[[tuple[int, int, int], int, float], Classifier]] = {
     "unshuffle_cnn3": partial(UnshuffleCNN, kernel_size=3, widths=(48, 64, 64, 96, 96)),
     "fullsize_resnet": partial(FullSizeResNet, width=48),
-    "pooled_resnet": partial(PooledResNet, widths=(64, 128, 256)),
+    "pooled_resnet": partial(PooledResNet, widths=(128, 256, 512)),
     "dropout_cnn": DropoutCNN,
     "plain_cnn": PlainCNN,
     "batchnorm_cnn": BatchNormCNN,

@@ -114,7 +114,7 @@ def accuracy_if_validated(out_of_fold: Probs, labels: npt.NDArray[np.integer]) -
     if not len(rows):
         return None
     if rows.min() < 0 or rows.max() >= len(labels):
-        raise UserError("the run was validated on rows that train.csv does not have.")
+        raise UserError("the run was validated on rows that the training data do not have.")
     return count_correct(out_of_fold.probs, labels[rows])
 
 

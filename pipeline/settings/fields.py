@@ -40,7 +40,7 @@ class Settings(BaseModel):
         0, description="Seed of the weights, the order, the augmentation and dropout."
     )
     valid: Annotated[float, Field(gt=0, le=0.5)] = Field(
-        0.1, description="Share of train.csv held out for validation; a whole number of tenths."
+        0.1, description="Share of the images held out for validation; a whole number of tenths."
     )
     folds: str = Field(
         "0",
@@ -78,9 +78,9 @@ class Settings(BaseModel):
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="Decay per step of the moving average of weights that predicts; 0: off."
     )
-    views: Literal["one", "seven"] = Field(
+    views: Literal["one", "mirrored", "seven"] = Field(
         "one",
-        description="Views of an image that predict; seven: also turned, zoomed, sheared a little.",
+        description="Views of an image that predict; seven: also turned, zoomed, sheared a bit.",
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="Arithmetic of the network; auto: the fastest of the device's own."
