@@ -11,7 +11,7 @@ from torch import nn
 
 from pipeline.console import Silent
 from pipeline.errors import UserError
-from pipeline.networks import MODELS, create_model, has_dropout
+from pipeline.networks import MODELS, create_model, fitting_models, has_dropout
 from pipeline.networks.layers import Classifier, Dropout
 from pipeline.networks.own import FullSizeResNet
 from pipeline.networks.summary import summarise
@@ -190,6 +190,18 @@ def test_batch_norms_memory_is_resumed_and_predicts_as_it_validated(tiny_workspa
     assert "epoch 3" not in stopped.text
     assert np.array_equal(whole.probs, resumed.probs)
     assert (whole.probs.argmax(axis=1) == np.arange(tiny.NUM_TEST) % 10).mean() >= 0.9
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 8, 8), (1, 17, 9), COLOUR])
+def test_images_that_are_too_small_for_a_network_are_refused(shape):
+    fitting = fitting_models(shape)
+    assert ("resnet" in fitting) and ("unshuffle_cnn3" in fitting) is (shape == COLOUR)
+    for name in MODELS:
+        if name in fitting:
+            assert create_model(name, shape, 3, 0.0).eval()(torch.zeros(1, *shape)).shape == (1, 3)
+        else:
+            with pytest.raises(UserError, match=f"MODEL={name} cannot take .* these can: .*resnet"):
+                create_model(name, shape, 3, 0.0)
 
 
 def test_an_unknown_network_is_named_with_the_known_ones():

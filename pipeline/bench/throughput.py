@@ -19,7 +19,7 @@ from pipeline.bench.rates import Measure, alone, calls_per_s, interleave, traini
 from pipeline.console import Reporter
 from pipeline.data.competition import get_competition
 from pipeline.data.folds import NUM_FOLDS
-from pipeline.networks import MODELS, create_model
+from pipeline.networks import create_model, fitting_models
 from pipeline.runs.spec import RunSpec
 from pipeline.training.device import Device, choose_device
 from pipeline.training.processes import choose_num_jobs, share_threads
@@ -45,8 +45,9 @@ def measure_throughput(
     """
     device = choose_device(spec.settings.device, spec.settings.precision)
     preset = replace(spec, name=f"preset {spec.preset}")
+    models = fitting_models(get_competition(spec.settings.competition).image_shape)
     measures = [convolution_measure(each, device, seconds) for each in convolutions]
-    for each in (*(alone(spec, model) for model in MODELS), preset):
+    for each in (*(alone(spec, model) for model in models), preset):
         measures.append(_training_measure(each, training_rate(each, seconds)))
     with ExitStack() as processes:
         if (num := num_at_once(device)) > 1:

@@ -9,7 +9,7 @@ from pipeline.data.files import replacing
 from pipeline.judging.pairing import compare_runs
 from pipeline.judging.words import describe
 from pipeline.report.changed_digits import save_changed_digits
-from pipeline.runs.results import load_run_digits, read_run
+from pipeline.runs.results import load_run_training_images, read_run
 from pipeline.runs.workspace import Workspace
 
 
@@ -32,13 +32,13 @@ class Compare:
         if self.images:
             first_a, first_b = comparison.a.runs[0], comparison.b.runs[0]
             record = read_run(first_a, workspace)
-            digits = load_run_digits(record, workspace)
+            images, _ = load_run_training_images(record, workspace)
             path = workspace.changed_digits(first_a, first_b)
             with replacing(path) as temporary:
                 save_changed_digits(
                     temporary,
                     comparison,
-                    digits.train_images[comparison.rows],
+                    images[comparison.rows],
                     get_competition(record.competition).class_names,
                 )
             reporter.line(f"{'pictures':<15}{path.relative_to(workspace.root)}")

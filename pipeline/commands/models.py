@@ -11,7 +11,7 @@ from pipeline.bench.rates import Measure, alone, calls_per_s, interleave, predic
 from pipeline.commands.knobs import Knobs
 from pipeline.console import Reporter
 from pipeline.data.competition import get_competition
-from pipeline.networks import MODELS, create_model, has_dropout
+from pipeline.networks import MODELS, create_model, fitting_models, has_dropout
 from pipeline.networks.summary import count_work
 from pipeline.runs.spec import RunSpec
 from pipeline.runs.workspace import Workspace
@@ -26,7 +26,10 @@ class Models(Knobs):
     def __call__(self, workspace: Workspace, reporter: Reporter) -> None:
         """Measure every network of the registry; nothing is written."""
         spec = self.specify(workspace)
-        reporter.line(f"Measuring {len(MODELS)} networks in turn: about half a minute.")
+        names = fitting_models(get_competition(spec.settings.competition).image_shape)
+        if others := [name for name in MODELS if name not in names]:
+            reporter.line(f"The images are too small for {', '.join(others)}.")
+        reporter.line(f"Measuring {len(names)} networks in turn: about half a minute.")
         figures = measure_networks(spec, reporter)
         Console().print(networks_table(figures, spec.settings))
 
@@ -34,14 +37,14 @@ class Models(Knobs):
 def measure_networks(
     spec: RunSpec, reporter: Reporter, *, num_rounds: int = 5, seconds: float = 0.3
 ) -> Figures:
-    """Measure every network's training and prediction, in images/s, without augmentation.
+    """Measure every network that takes the images, training and predicting, in images/s.
 
-    All but the network is the run's own: batch sizes, dropout, optimiser, device. Each is measured
+    Nothing is augmented. All but the network is the run's own: batch sizes, dropout, optimiser, device. Each is measured
     `num_rounds` times, for so many seconds at least.
     """
     device = choose_device(spec.settings.device, spec.settings.precision)
     measures = []
-    for name in MODELS:
+    for name in fitting_models(get_competition(spec.settings.competition).image_shape):
         each = alone(spec, name)
         for work, rate in (("train", training_rate), ("predict", prediction_rate)):
             measures.append(
@@ -69,7 +72,7 @@ def networks_table(figures: Figures, settings: Settings) -> Table:
         ("network",),
         ("params", "mult-adds", "dropout", "train/s", "predict/s"),
     )
-    for name in MODELS:
+    for name in fitting_models(shape):
         model = create_model(name, shape, competition.num_classes, settings.dropout)
         work = count_work(model, shape)
         table.add_row(

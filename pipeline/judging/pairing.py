@@ -13,7 +13,7 @@ from pipeline.data.folds import read_folds
 from pipeline.errors import UserError
 from pipeline.judging.difference import Difference, Outcomes, measure_difference
 from pipeline.runs.records import EnsembleConfig, RunConfig
-from pipeline.runs.results import load_out_of_fold, load_run_digits, read_run
+from pipeline.runs.results import load_out_of_fold, load_run_training_images, read_run
 from pipeline.runs.spec import differences, specify_again
 from pipeline.runs.workspace import Workspace
 
@@ -94,7 +94,7 @@ def compare_runs(
     for side in (a, b):
         _check_seeds([records[name] for name in side])
     inputs = workspace.input(get_competition(first_a.competition))
-    labels = load_run_digits(first_a, workspace).train_labels
+    _, labels = load_run_training_images(first_a, workspace)
     if not inputs.folds.exists() or sha256(inputs.folds) != first_a.folds_sha256:
         raise UserError(
             f"run {first_a.run} was made with another folds.csv than {inputs.folds}; bring it back "

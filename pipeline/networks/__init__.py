@@ -1,8 +1,10 @@
 """The networks: images to logits. One registry; a new network is a class and a line here."""
 
+import warnings
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
+import torch
 from torch import nn
 
 from pipeline.errors import UserError
@@ -35,9 +37,32 @@ def create_model(
 
     It takes float (B, C, H, W), as `image_shape` says, and returns logits (B, K). An activation is
     dropped with the probability `dropout`, in [0, 1), by networks that have it (`has_dropout`).
+    Images that are too small for it raise a UserError.
     """
     check_model_name(name)
+    if not _takes(name, image_shape):
+        _, height, width = image_shape
+        raise UserError(
+            f"MODEL={name} cannot take images of {height}×{width} pixels: it shrinks them to "
+            f"nothing; of those there are, these can: {', '.join(fitting_models(image_shape))}."
+        )
     return MODELS[name](image_shape, num_classes, dropout)
+
+
+def fitting_models(image_shape: tuple[int, int, int]) -> list[str]:
+    """Return the names of the networks that take images (C, H, W) of this size."""
+    return [name for name in MODELS if _takes(name, image_shape)]
+
+
+@cache
+def _takes(name: str, image_shape: tuple[int, int, int]) -> bool:
+    """Whether the network gets anywhere with images of this shape; nothing is computed."""
+    try:
+        with torch.device("meta"), warnings.catch_warnings(action="ignore"):
+            MODELS[name](image_shape, 2, 0.0).eval()(torch.empty(1, *image_shape))
+    except RuntimeError:
+        return False
+    return True
 
 
 def has_dropout(model: nn.Module) -> bool:

@@ -13,7 +13,7 @@ from pipeline.data.preprocessing import Preprocessing
 from pipeline.errors import UserError
 from pipeline.networks.layers import Classifier
 from pipeline.runs.probs import load_probs
-from pipeline.runs.results import load_run_digits, read_run
+from pipeline.runs.results import load_run_training_images, read_run
 from pipeline.runs.workspace import Workspace
 from pipeline.training.device import Device, choose_device
 from pipeline.training.inference import (
@@ -129,7 +129,7 @@ def open_reader(run: str, workspace: Workspace, num_threads: int) -> Reader:
             file is damaged.
     """
     record = read_run(run, workspace)
-    digits = load_run_digits(record, workspace)
+    images, _ = load_run_training_images(record, workspace)
     device = choose_device()
     members = []
     for name in record.member_names or [run]:
@@ -140,7 +140,7 @@ def open_reader(run: str, workspace: Workspace, num_threads: int) -> Reader:
         members.append(
             [
                 Network(
-                    *restore_network(paths.fold(fold), digits.train_images, device),
+                    *restore_network(paths.fold(fold), images, device),
                     load_probs(paths.fold(fold).oof).ids,
                 )
                 for fold in folds

@@ -20,7 +20,7 @@ from pipeline.runs.results import (
     accuracy_if_validated,
     find_run,
     load_out_of_fold,
-    load_run_digits,
+    load_run_training_images,
     read_config,
 )
 from pipeline.runs.scoring import Accuracy
@@ -121,7 +121,7 @@ def _accuracy(
     """The accuracy over all finished folds, of which there is one."""
     out_of_fold = load_out_of_fold(record.run, workspace, may_be_empty=True)
     if record.digits_sha256 not in labels:
-        labels[record.digits_sha256] = load_run_digits(record, workspace).train_labels
+        _, labels[record.digits_sha256] = load_run_training_images(record, workspace)
     return accuracy_if_validated(out_of_fold, labels[record.digits_sha256])
 
 

@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from pipeline.data.competition import get_competition
 from pipeline.data.digits import Digits
-from pipeline.data.digits_cache import load_digits
+from pipeline.data.digits_cache import load_digits, load_training_images
 from pipeline.data.files import read_record, sha256
+from pipeline.data.inputs import InputPaths
 from pipeline.data.manifest import load_manifest
 from pipeline.errors import UserError
 from pipeline.runs.history import read_history
@@ -60,13 +61,24 @@ def read_config(run: str, workspace: Workspace) -> RunConfig:
 
 def load_run_digits(record: RunConfig | EnsembleConfig, workspace: Workspace) -> Digits:
     """Return the digits, which must still be those that a run was trained on."""
+    return load_digits(_unchanged_inputs(record, workspace))
+
+
+def load_run_training_images(
+    record: RunConfig | EnsembleConfig, workspace: Workspace
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Return images, uint8 (N, C, H, W), and labels, (N,), likewise, without the test images."""
+    return load_training_images(_unchanged_inputs(record, workspace))
+
+
+def _unchanged_inputs(record: RunConfig | EnsembleConfig, workspace: Workspace) -> InputPaths:
     inputs = workspace.input(get_competition(record.competition))
     if load_manifest(inputs).digits_sha256 != record.digits_sha256:
         raise UserError(
             f"run {record.run} was trained on other data than {inputs.folder} holds now; "
             "train a new run."
         )
-    return load_digits(inputs)
+    return inputs
 
 
 def join_out_of_fold(paths: RunPaths) -> Probs:

@@ -17,7 +17,7 @@ from pipeline.runs.results import (
     find_run,
     hash_texts,
     load_out_of_fold,
-    load_run_digits,
+    load_run_training_images,
     read_config,
 )
 from pipeline.runs.scoring import NO_VALIDATION, Accuracy, describe_expected, mean_of
@@ -59,7 +59,7 @@ def _say_so_far(trained: Sequence[RunSpec], workspace: Workspace, reporter: Repo
     members = [_read_member(run, workspace) for run in trained]
     validated = [member for member in members if not member.all_data]
     if 1 < len(validated) == len(members):
-        labels = load_run_digits(members[0].config, workspace).train_labels
+        _, labels = load_run_training_images(members[0].config, workspace)
         accuracy = accuracy_if_validated(_mean([each.valid for each in validated]), labels)
         reporter.line(f"the mean of {len(validated)} runs so far: {_say(accuracy)}")
 
@@ -101,7 +101,7 @@ def combine_runs(
         check_warranted([each.spec for each in voting], [each.spec for each in validated])
     paths = workspace.run(spec.name)
     config = members[0].config
-    digits = load_run_digits(config, workspace)
+    _, labels = load_run_training_images(config, workspace)
     with locked(paths.lock, f"run {spec.name}"):
         remove_leftovers(paths.folder)
         _check_free(spec, workspace, force=force)
@@ -121,16 +121,16 @@ def combine_runs(
         write_record(paths.ensemble, record)
         save_probs(paths.oof, valid)  # written last: the ensemble is finished
     width = max(len(name) for name in [spec.name, *(m.spec.name for m in members)])
-    accuracy = accuracy_if_validated(valid, digits.train_labels)
+    accuracy = accuracy_if_validated(valid, labels)
     for member in members:
-        own = accuracy_if_validated(member.valid, digits.train_labels)
+        own = accuracy_if_validated(member.valid, labels)
         reporter.line(f"{member.spec.name:{width}}  {_say(own)}")
     reporter.line(f"{spec.name:{width}}  {_say(accuracy)}, the mean of {len(validated)} runs")
     if accuracy:
         more = mean_of(len(workspace.run(validated[0].spec.name).finished_folds()))
         if voting is not validated:
             more = f"the mean of {len(voting)} trained on all data"
-        reporter.line(describe_expected(accuracy, len(digits.test_images), more))
+        reporter.line(describe_expected(accuracy, len(tests[0].ids), more))
     return accuracy
 
 

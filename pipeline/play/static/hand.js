@@ -1,4 +1,4 @@
-// A digit drawn by hand: what the network sees, what it thinks, and what is nearest to it.
+// An image drawn by hand: what the network sees, what it thinks, and what is nearest to it.
 
 import { $, all, doing, element, fill, paint, percent, post, unpack } from "./common.js";
 
@@ -18,7 +18,7 @@ function clear() {
   $("nearest").replaceChildren();
   $("nearest-said").textContent = "By what the last layer makes of them.";
   $("seen").getContext("2d").clearRect(0, 0, $("seen").width, $("seen").height);
-  $("seen").setAttribute("aria-label", "The digit as the network sees it: nothing yet");
+  $("seen").setAttribute("aria-label", "The drawing as the network sees it: nothing yet");
 }
 
 function stroke(from, to) {
@@ -117,7 +117,7 @@ async function ask() {
   const [best] = order;
   $("hand-said").textContent = `A ${classes[best]}, says ${run}: ${percent(probs[best])}`;
   paint($("seen"), unpack(pixels), shape);
-  $("seen").setAttribute("aria-label", `The digit as the network sees it, read as ${classes[best]}`);
+  $("seen").setAttribute("aria-label", `The drawing as the network sees it, read as ${classes[best]}`);
   $("hand-probs").replaceChildren(
     ...probs.map((prob, label) => {
       const bar = element("i");
@@ -125,7 +125,7 @@ async function ask() {
       return element("li", { className: label === best ? "best" : "" }, element("b", { textContent: classes[label] }), element("span", { className: "bar" }, bar), element("span", { textContent: percent(prob) }));
     }),
   );
-  $("nearest-said").textContent = `Reading all ${trainCount.toLocaleString("en")} training digits, the first time …`;
+  $("nearest-said").textContent = `Reading all ${trainCount.toLocaleString("en")} training images, the first time …`;
   const near = await post("nearest", { run, png });
   if (mine !== version) return;
   const pictures = unpack(near.pixels);
@@ -133,7 +133,7 @@ async function ask() {
   $("nearest-said").textContent = "Nearest first, by the angle between the activations of the last layer.";
   $("nearest").replaceChildren(
     ...near.rows.map((row, k) => {
-      const canvas = element("canvas", { className: "digit", role: "img", "aria-label": `row ${row} of train.csv: a ${classes[near.labels[k]]}` });
+      const canvas = element("canvas", { className: "digit", role: "img", "aria-label": `training row ${row}: ${classes[near.labels[k]]}` });
       paint(canvas, pictures.subarray(k * size, (k + 1) * size), shape);
       return element("li", {}, canvas, element("b", { textContent: classes[near.labels[k]] }), element("span", { textContent: `row ${row}` }));
     }),

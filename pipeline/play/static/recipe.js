@@ -135,7 +135,7 @@ function drawSheet(told, pixels, since) {
   document.body.dataset.took = took;
 }
 
-// What has its name already costs nothing: the digits are drawn anew with each move.
+// What has its name already costs nothing: the images are drawn anew with each move.
 function name(canvas, words) {
   if (canvas.ariaLabel !== words) canvas.ariaLabel = words;
 }
@@ -190,14 +190,14 @@ async function read() {
   });
   $("sheet").classList.remove("unread");
   const total = labels.length * choices.numDraws;
-  const origin = unseen ? "Each is read by networks that were not trained on its digit." : "Its networks were trained on these digits, so they know them too well.";
+  const origin = unseen ? "Each is read by networks that were not trained on its image." : "Its networks were trained on these images, so they know them too well.";
   $("share").textContent = `${asked.run} reads ${right} of ${total} draws right (${percent(right / total)}). ${origin}`;
 }
 
 async function recurve() {
   const open = curve;
   if (!$("reader").value) {
-    open.box.replaceChildren(element("p", { className: "small", textContent: "Choose above which run shall read the digits." }));
+    open.box.replaceChildren(element("p", { className: "small", textContent: "Choose above which run shall read the images." }));
     return;
   }
   const [low, high] = [open.low(), open.high()];
