@@ -39,8 +39,8 @@ def measure_networks(
 ) -> Figures:
     """Measure every network that takes the images, training and predicting, in images/s.
 
-    Nothing is augmented. All but the network is the run's own: batch sizes, dropout, optimiser, device. Each is measured
-    `num_rounds` times, for so many seconds at least.
+    Nothing is augmented. All but the network is the run's own: batch sizes, dropout, optimiser,
+    device. Each is measured `num_rounds` times, for so many seconds at least.
     """
     device = choose_device(spec.settings.device, spec.settings.precision)
     measures = []
