@@ -48,8 +48,8 @@ def test_folds_are_joined_by_row_not_by_position(tmp_path):
         (lambda text: text.replace("row,label", "row;label"), "the header is not"),
         (lambda text: text + "x,y,z\n", "is damaged"),
         (lambda text: text[: len(text) // 2], "is damaged|other data"),
-        (lambda text: text.replace("\n3,3,", "\n3,4,"), "made from other data"),
-        (lambda text: text.replace("\n3,3,", "\n2,3,"), "made from other data"),
+        (lambda text: text.replace("\n3,3,", "\n3,4,"), "made from other labels"),
+        (lambda text: text.replace("\n3,3,", "\n2,3,"), "made from other labels"),
     ],
 )
 def test_damaged_folds_are_refused(tmp_path, damage, said):

@@ -16,6 +16,10 @@ _BLOCK_IMAGES = 1024
 """Images augmented at a time: small batches are augmented several at once, since each tensor
 operation has a cost of its own."""
 
+_BLOCK_VALUES = 1024 * 28 * 28
+"""Their pixels' values at most on a CPU, whose memory is slower than its caches: to pad and crop
+3×32×32 pixels, 256 images at a time, is 6.5 times as fast as 1,024 at a time."""
+
 
 class BatchedEpochs(Epochs):
     """Epochs of batches augmented on the device, where all images lie as uint8 (see `Epochs`)."""
@@ -32,7 +36,10 @@ class BatchedEpochs(Epochs):
     def iterate(self, first_epoch: int, num_epochs: int) -> Iterator[Batch]:
         """Yield the batches of epochs `first_epoch` to `num_epochs` - 1, float32, on the device."""
         batch_size = self.plan.batch_size
-        block_size = batch_size * max(1, _BLOCK_IMAGES // batch_size)
+        num_images = _BLOCK_IMAGES
+        if self._device.type == "cpu":
+            num_images = min(num_images, _BLOCK_VALUES // self._images[0].numel())
+        block_size = batch_size * max(1, num_images // batch_size)
         for epoch in range(first_epoch, num_epochs):
             for positions in torch.split(self.plan.order(epoch).to(self._device), block_size):
                 keys = image_keys(self.plan.augment_stream, epoch, self._rows[positions])
