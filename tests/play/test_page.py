@@ -148,7 +148,7 @@ def test_each_draw_is_read_and_a_curve_shows_where_digits_are_lost(visit):
     page = visit()
     page.select_option("#reader", "reader")
     page.wait_for_selector("#share:has-text('of 140 draws right')")
-    assert "not trained on its digit" in page.inner_text("#share")
+    assert "not trained on its image" in page.inner_text("#share")
     assert page.locator("#sheet td.right, #sheet td.wrong").count() == 140
     page.click('[aria-label="Curve of rotate: the share of draws still read right"]')
     page.wait_for_selector(".curve svg")
