@@ -37,32 +37,39 @@ def create_model(
 
     It takes float (B, C, H, W), as `image_shape` says, and returns logits (B, K). An activation is
     dropped with the probability `dropout`, in [0, 1), by networks that have it (`has_dropout`).
-    Images that are too small for it raise a UserError.
+    Images that it cannot take, as they are too small, raise a UserError.
     """
     check_model_name(name)
-    if not _takes(name, image_shape):
-        _, height, width = image_shape
+    if fault := _fault(name, image_shape):
+        channels, height, width = image_shape
         raise UserError(
-            f"MODEL={name} cannot take images of {height}×{width} pixels: it shrinks them to "
-            f"nothing; of those there are, these can: {', '.join(fitting_models(image_shape))}."
+            f"MODEL={name} cannot take images of {channels}×{height}×{width} pixels: {fault} "
+            f"Of those there are, these can: {', '.join(fitting_models(image_shape))}."
         )
     return MODELS[name](image_shape, num_classes, dropout)
 
 
 def fitting_models(image_shape: tuple[int, int, int]) -> list[str]:
     """Return the names of the networks that take images (C, H, W) of this size."""
-    return [name for name in MODELS if _takes(name, image_shape)]
+    return [name for name in MODELS if not _fault(name, image_shape)]
 
 
 @cache
-def _takes(name: str, image_shape: tuple[int, int, int]) -> bool:
-    """Whether the network gets anywhere with images of this shape; nothing is computed."""
-    try:
-        with torch.device("meta"), warnings.catch_warnings(action="ignore"):
-            MODELS[name](image_shape, 2, 0.0).eval()(torch.empty(1, *image_shape))
-    except RuntimeError:
-        return False
-    return True
+def _fault(name: str, image_shape: tuple[int, int, int]) -> str:
+    """Why the network does not get to the end with images of this shape; empty if it does.
+
+    Nothing is computed on the device "meta"; a network that cannot be there is tried on the CPU.
+    """
+    fault = ""
+    for device in ("meta", "cpu"):
+        try:
+            with torch.device(device), torch.random.fork_rng([]), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about weights of no size
+                MODELS[name](image_shape, 2, 0.0).eval()(torch.zeros(1, *image_shape))
+            return ""
+        except RuntimeError as error:
+            fault = str(error).partition("\n")[0].rstrip(".") + "."
+    return fault
 
 
 def has_dropout(model: nn.Module) -> bool:
