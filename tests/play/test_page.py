@@ -1,5 +1,6 @@
 """The page in a real browser: the loop is played once, as a person would."""
 
+import contextlib
 import subprocess
 import sys
 
@@ -254,3 +255,19 @@ def test_every_picture_and_control_has_words(visit):
             " && !each.labels?.length && !each.textContent.trim()).map((each) => each.outerHTML)"
         )
         assert nameless == []
+
+
+def test_in_colour_there_is_no_drawing_by_hand(browser, tmp_path):
+    make_checkout(tmp_path)
+    Data(competition="practice-colour")(Workspace(tmp_path), Silent())
+    Split(competition="practice-colour")(Workspace(tmp_path), Silent())
+    with (
+        serving(tmp_path, "--competition", "practice-colour") as served,
+        contextlib.closing(browser.new_context()) as context,
+    ):
+        page = context.new_page()
+        page.goto(f"{served.address}#hand")
+        page.wait_for_selector("body[data-redraws]:not([data-busy])")
+        assert page.locator("nav a").all_inner_texts() == ["Recipe", "The loop"]
+        assert page.is_visible("#recipe") and page.is_hidden("#hand")
+        assert page.locator("#sheet tbody tr").count() == 8  # its classes

@@ -90,8 +90,9 @@ export async function refresh() {
 // The view is part of the address, so that it is found again and the way back works.
 const views = ["recipe", "hand", "loop"];
 function show() {
+  const offered = [...document.querySelectorAll("nav a")].map((link) => link.hash.slice(1));
   const wanted = location.hash.slice(1);
-  const view = views.includes(wanted) ? wanted : "recipe";
+  const view = offered.includes(wanted) ? wanted : "recipe";
   for (const each of views) $(each).hidden = each !== view;
   for (const link of document.querySelectorAll("nav a")) {
     if (link.hash === `#${view}`) link.setAttribute("aria-current", "page");
