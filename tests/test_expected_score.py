@@ -10,6 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from threadpoolctl import threadpool_limits
 
+from pipeline.data.competition import get_competition
 from pipeline.runs.scoring import Accuracy, expect_score
 
 expected = cache(expect_score)
@@ -78,3 +79,11 @@ def test_intervals_hold_practice_scores_over_many_seeds():
     # The standard error of 300 splits is 0.0126.
     assert 0.925 < np.mean(inside) < 0.985
     assert np.mean(without_test_sampling) < 0.925, "the test images' own chance is left out"
+
+
+def test_a_score_is_expected_on_the_images_that_count():
+    """CIFAR-10's score counts 10,000 of its 300,000 test images; the digits' counts all."""
+    pictures, digits = get_competition("cifar-10"), get_competition("digit-recognizer")
+    assert pictures.count_scored(300_000) == 10_000
+    assert pictures.count_scored(200) == 200
+    assert digits.count_scored(28_000) == 28_000

@@ -63,6 +63,7 @@ class Submit(Knobs):
             num_test = len(digits.test_images)
             if not csv_file.exists():
                 raise UserError(f"{csv_file} is missing; run `make predict RUN={run}`.")
+            num_scored = competition.count_scored(num_test)
             csv_sha256 = check_submission(csv_file, competition, num_rows=num_test)
             found = self._audit(run, Audit(competition, workspace), reporter)
             out_of_fold = load_out_of_fold(run, workspace, may_be_empty=True)
@@ -78,7 +79,7 @@ class Submit(Knobs):
                 members=record.member_names,
                 valid_correct=accuracy.correct if accuracy else 0,
                 valid_total=accuracy.total if accuracy else 0,
-                expected=expect_score(accuracy, num_test) if accuracy else None,
+                expected=expect_score(accuracy, num_scored) if accuracy else None,
                 findings=found,
             )
             if competition.on_kaggle:

@@ -34,6 +34,7 @@ class Competition:
     slug: str  # its name in addresses and in `input/<slug>/`
     num_train: PositiveInt  # rows of the training file
     num_test: PositiveInt  # rows of the test file
+    num_scored: PositiveInt | None = None  # of these, if not all count for the score
     source: Literal["kaggle", "zip", "practice"] = "kaggle"  # zip: a data set without leaderboard
     page: str = ""  # its address, if it is not that of a competition on Kaggle
     preset: str = "standard"  # the one used when none is named
@@ -108,6 +109,10 @@ class Competition:
             name(n=n + first, row=row + first, column=column + first)
             for n, (row, column) in enumerate(places)
         ]
+
+    def count_scored(self, num_test: int) -> int:
+        """Return how many of so many test images count for the score."""
+        return min(num_test, self.num_scored or num_test)
 
     @property
     def num_classes(self) -> int:

@@ -131,7 +131,7 @@ def compare_runs(
         labels=labels[rows],
         changes=changes,
         num_train=len(labels),
-        num_test=inputs.competition.num_test,
+        num_test=inputs.competition.count_scored(inputs.competition.num_test),
     )
 
 

@@ -24,7 +24,9 @@ def _verdict(evidence: Evidence, sheet: SpriteSheet) -> Markup:
         evidence=evidence,
         accuracy=evidence.accuracy,
         interval=evidence.accuracy.interval(),
-        expected=expect_score(evidence.accuracy, evidence.num_test),
+        expected=expect_score(
+            evidence.accuracy, evidence.competition.count_scored(evidence.num_test)
+        ),
         num_folds=len(evidence.trainings[0].folds),
         hardest=min(rows, key=lambda row: row.accuracy.value),
         commonest=max(rows, key=lambda row: row.times),

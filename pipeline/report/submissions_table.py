@@ -59,14 +59,15 @@ def list_entries(competition: Competition, workspace: Workspace) -> tuple[list[E
         UserError: Kaggle cannot be asked.
     """
     receipts, notes = _read_receipts(competition, workspace)
+    num_scored = competition.count_scored(competition.num_test)
     if not competition.on_kaggle:
         receipts.sort(key=lambda receipt: receipt.submitted_at, reverse=True)
-        return [_entry_of_receipt(each, competition.num_test) for each in receipts], notes
+        return [_entry_of_receipt(each, num_scored) for each in receipts], notes
     listing = list_submissions(competition)
     if listing.missing:
         notes.append(f"older submissions may be missing here: {listing.missing}")
     by_mark = {receipt.mark: receipt for receipt in receipts if receipt.mark}
-    entries = [_join(each, by_mark, competition.num_test) for each in listing.submissions]
+    entries = [_join(each, by_mark, num_scored) for each in listing.submissions]
     notes += [
         f"{workspace.receipt(receipt.run).relative_to(workspace.root)}: Kaggle's list of your "
         f"newest {len(entries)} submissions has none marked {mark}."
@@ -88,21 +89,21 @@ def _read_receipts(
     return [each for each in receipts if each.competition == competition.slug], notes
 
 
-def _entry_of_receipt(receipt: Receipt, num_test: int) -> Entry:
+def _entry_of_receipt(receipt: Receipt, num_scored: int) -> Entry:
     valid = _valid(receipt)
     return Entry(
         submitted_at=receipt.submitted_at,
         run=receipt.run,
         message=receipt.message,
         valid=valid,
-        expected=_expect(valid, receipt, num_test),
+        expected=_expect(valid, receipt, num_scored),
         status=receipt.status,
         score=receipt.score,
         reference=receipt.reference or "",
     )
 
 
-def _join(submission: Submission, by_mark: dict[str, Receipt], num_test: int) -> Entry:
+def _join(submission: Submission, by_mark: dict[str, Receipt], num_scored: int) -> Entry:
     """Join a submission with its receipt, which it takes out of `by_mark`.
 
     One whose receipt is gone (another computer, a second upload of the run) still tells its run
@@ -116,7 +117,7 @@ def _join(submission: Submission, by_mark: dict[str, Receipt], num_test: int) ->
         run=said.run if said else "",
         message=submission.description,
         valid=valid,
-        expected=_expect(valid, receipt, num_test),
+        expected=_expect(valid, receipt, num_scored),
         status=submission.status,
         score=submission.score,
         reference=submission.reference,
@@ -127,11 +128,13 @@ def _valid(receipt: Receipt) -> Accuracy | None:
     return Accuracy(receipt.valid_correct, receipt.valid_total) if receipt.valid_total else None
 
 
-def _expect(valid: Accuracy | None, receipt: Receipt | None, num_test: int) -> ExpectedScore | None:
+def _expect(
+    valid: Accuracy | None, receipt: Receipt | None, num_scored: int
+) -> ExpectedScore | None:
     """What was promised at the time, or follows from the accuracy now."""
     if receipt and receipt.expected:
         return receipt.expected
-    return expect_score(valid, num_test) if valid else None
+    return expect_score(valid, num_scored) if valid else None
 
 
 def summarise(entries: Iterable[Entry]) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.console import Reporter
+from pipeline.data.competition import get_competition
 from pipeline.data.files import locked, remove_leftovers, sha256, write_record
 from pipeline.errors import UserError
 from pipeline.runs.probs import Probs, save_probs
@@ -130,7 +131,9 @@ def combine_runs(
         more = mean_of(len(workspace.run(validated[0].spec.name).finished_folds()))
         if voting is not validated:
             more = f"the mean of {len(voting)} trained on all data"
-        reporter.line(describe_expected(accuracy, len(tests[0].ids), more))
+        competition = get_competition(config.competition)
+        num_scored = competition.count_scored(len(tests[0].ids))
+        reporter.line(describe_expected(accuracy, num_scored, more))
     return accuracy
 
 

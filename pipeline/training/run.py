@@ -75,7 +75,8 @@ def train_run(
             reporter.line(f"{num_folds} folds, out of fold: accuracy {accuracy}")
         manifest = load_manifest(workspace.input(training.competition))
         num_test = manifest.files[training.competition.sample_csv].num_rows
-        reporter.line(describe_expected(accuracy, num_test, mean_of(num_folds)))
+        num_scored = training.competition.count_scored(num_test)
+        reporter.line(describe_expected(accuracy, num_scored, mean_of(num_folds)))
         return accuracy
 
 
