@@ -32,6 +32,7 @@ from pipeline.training.versions import library_versions, processor_name
 
 _PACKAGE = Path(__file__).parents[1]
 _ATTEMPTS = 5
+_CONNECTIONS, _PAUSE_S = 3, 5.0
 _POLL_S = 0.1
 _BAR_S = 0.5
 """Between two messages about steps."""
@@ -162,18 +163,24 @@ def _connect(address: str) -> Any:
         return ray
     _knock(address)
     passed = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "NO_ALBUMENTATIONS_UPDATE")
-    try:
-        ray.init(
-            address=address,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            runtime_env={
-                "py_modules": [str(_PACKAGE)],
-                "env_vars": {name: os.environ[name] for name in passed if name in os.environ},
-            },
-        )
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        raise _nobody(address, error) from None
+    for num_left in reversed(range(_CONNECTIONS)):
+        try:
+            ray.init(
+                address=address,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                runtime_env={
+                    "py_modules": [str(_PACKAGE)],
+                    "env_vars": {name: os.environ[name] for name in passed if name in os.environ},
+                },
+            )
+            break
+        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+            # A head answers a while before it can take code: until then it breaks off.
+            if not (num_left and isinstance(error, ConnectionAbortedError)):
+                raise _nobody(address, error) from None
+            ray.shutdown()
+            time.sleep(_PAUSE_S)
     return ray
 
 
@@ -188,7 +195,9 @@ def _knock(address: str) -> None:
 
 
 def _nobody(address: str, error: Exception) -> UserError:
-    said = (str(error).splitlines() or [type(error).__name__])[0]
+    # Where Ray quotes a traceback of its head, what happened stands at the end.
+    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    said = lines[-1] if lines[0].endswith(":") else lines[0]
     return UserError(
         f"CLUSTER={address}: no Ray cluster answers there ({said}); start one by "
         "`ray start --head`, or leave CLUSTER out to train here."
