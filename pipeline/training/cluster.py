@@ -163,16 +163,17 @@ def _connect(address: str) -> Any:
         return ray
     _knock(address)
     passed = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "NO_ALBUMENTATIONS_UPDATE")
+    runtime_env = {
+        "py_modules": [str(_PACKAGE)],
+        "env_vars": {name: os.environ[name] for name in passed if name in os.environ},
+    }
     for num_left in reversed(range(_CONNECTIONS)):
         try:
             ray.init(
                 address=address,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                runtime_env={
-                    "py_modules": [str(_PACKAGE)],
-                    "env_vars": {name: os.environ[name] for name in passed if name in os.environ},
-                },
+                runtime_env=runtime_env,
             )
             break
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
